@@ -1,0 +1,1 @@
+export { attester as assemble } from './platform/simulated/attester.ts';

@@ -1,0 +1,1 @@
+export { p256 } from '@noble/curves/nist.js';

@@ -1,0 +1,1 @@
+export { socket } from '../io/socket.ts';

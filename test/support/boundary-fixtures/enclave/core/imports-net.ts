@@ -1,0 +1,1 @@
+export * as net from 'node:net';

@@ -1,0 +1,1 @@
+export { BinaryReader } from '@bufbuild/protobuf/wire';

@@ -1,0 +1,2 @@
+// Allowed: this is the one file.
+export { p256 } from '@noble/curves/nist.js';

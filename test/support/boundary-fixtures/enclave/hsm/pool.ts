@@ -1,0 +1,2 @@
+// Allowed: the pool starts the workers.
+export { spawn } from 'node:child_process';

@@ -1,0 +1,1 @@
+export { lifecycle } from '../core/lifecycle.ts';

@@ -1,0 +1,1 @@
+export * as grpc from '@grpc/grpc-js';

@@ -1,0 +1,1 @@
+export * as pkcs11 from 'pkcs11js';

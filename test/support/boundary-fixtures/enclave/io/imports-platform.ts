@@ -1,0 +1,1 @@
+export { attester } from '../platform/tpm2/attester.ts';

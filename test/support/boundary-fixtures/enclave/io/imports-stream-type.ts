@@ -1,0 +1,2 @@
+// Allowed: a type of Node is gone from the bundle.
+export type { Duplex } from 'node:stream';

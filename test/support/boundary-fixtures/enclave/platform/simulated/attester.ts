@@ -1,0 +1,1 @@
+export const attester = 'enclave/platform/simulated/attester';

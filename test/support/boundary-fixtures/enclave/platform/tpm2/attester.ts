@@ -1,0 +1,1 @@
+export const attester = 'enclave/platform/tpm2/attester';

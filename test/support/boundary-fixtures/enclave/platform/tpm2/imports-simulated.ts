@@ -1,0 +1,1 @@
+export { attester } from '../simulated/attester.ts';

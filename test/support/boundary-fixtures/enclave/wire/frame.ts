@@ -1,0 +1,1 @@
+export const frame = 'enclave/wire/frame';

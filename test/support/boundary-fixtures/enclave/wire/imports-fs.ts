@@ -1,0 +1,1 @@
+export * as fs from 'node:fs';

@@ -1,0 +1,1 @@
+export const layouts = 'enclave/wire/layouts';

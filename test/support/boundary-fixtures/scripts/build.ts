@@ -1,0 +1,1 @@
+export const build = 'scripts/build';

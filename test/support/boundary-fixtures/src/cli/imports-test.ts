@@ -1,0 +1,1 @@
+export { fakeToken } from '../../test/support/fake-token.ts';

@@ -1,0 +1,1 @@
+export const signer = 'src/client/signer';

@@ -1,0 +1,1 @@
+export { signer } from '../client/signer.ts';

@@ -1,0 +1,1 @@
+export * as jose from 'jose';

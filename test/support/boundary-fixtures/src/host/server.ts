@@ -1,0 +1,1 @@
+export const server = 'src/host/server';

@@ -1,0 +1,1 @@
+export const appraise = 'src/verifier/appraise';

@@ -1,0 +1,1 @@
+export const fakeToken = 'test/support/fake-token';
