@@ -1,0 +1,216 @@
+/** The enclave as one object: a call in, an answer or a refusal out. No sockets, no processes. */
+import { Refusal } from '../wire/error-code.ts';
+import { CommitGenesisRequest, CommitGenesisResponse } from '../wire/gen/sealwright/v1/genesis.ts';
+import { GetEvidenceRequest, GetEvidenceResponse } from '../wire/gen/sealwright/v1/attestation.ts';
+import { GetStatusResponse, type Phase as WirePhase } from '../wire/gen/sealwright/v1/status.ts';
+import type { IncomingCall } from '../wire/link.ts';
+import { HOST_METHODS, METHODS } from '../wire/methods.ts';
+import { boot } from './boot.ts';
+import { INSTANCE_ID_BYTES, type Cluster } from './cluster.ts';
+import type { Ports } from '../ports.ts';
+import { EvidenceIssuer, SetupEvidenceIssuer } from './evidence.ts';
+import { checkManifest, commitGenesis } from './genesis.ts';
+import { Lifecycle, PHASES, type Command } from './lifecycle.ts';
+import { getKey, listKeys } from './key-service.ts';
+import { decoded } from './requests.ts';
+import { LogHead } from './log-head.ts';
+import { SigningService } from './signing-service.ts';
+import { asHalt } from './as-halt.ts';
+
+/** An open cluster and what vouches for it. */
+interface Serving {
+  readonly cluster: Cluster;
+  readonly evidence: EvidenceIssuer;
+  readonly signing: SigningService;
+  readonly head: LogHead;
+}
+
+export class Enclave {
+  readonly #ports: Ports;
+  readonly #lifecycle = new Lifecycle();
+  #serving: Serving | undefined;
+  #setupEvidence: SetupEvidenceIssuer | undefined;
+  #genesisRuns = false;
+  readonly #onLogFailure = (error: unknown): void => {
+    void this.#halt(error);
+  };
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /** From `booting` to `serving`, `setup` or `halted`. Never rejects. */
+  async boot(): Promise<void> {
+    try {
+      const found = await boot(this.#ports, this.#onLogFailure);
+      if (found === 'setup') {
+        const instanceId = this.#ports.entropy.bytes(INSTANCE_ID_BYTES);
+        this.#setupEvidence = new SetupEvidenceIssuer(this.#ports, instanceId);
+        this.#lifecycle.enter('setup');
+      } else await this.#serve(found);
+    } catch (error) {
+      await this.#halt(error);
+    }
+  }
+
+  /** Answers one call. Throws Refusal; anything else is a bug and becomes INTERNAL. */
+  handle(call: IncomingCall): Uint8Array | Promise<Uint8Array> {
+    switch (call.method) {
+      case METHODS.sign: {
+        const { signing } = this.#require('sign');
+        const deadline = this.#ports.clock.monotonicMs() + call.timeoutMs;
+        const stillWanted = (): boolean =>
+          !call.cancelled && this.#ports.clock.monotonicMs() <= deadline;
+        return signing.sign(call.body, call.untrustedCaller, stillWanted);
+      }
+      case METHODS.getKey: {
+        const { cluster, evidence } = this.#require('keys');
+        return getKey(cluster, evidence, call.body);
+      }
+      case METHODS.listKeys: {
+        const { cluster, evidence } = this.#require('keys');
+        return listKeys(cluster, evidence, call.body);
+      }
+      case METHODS.getEvidence:
+        return this.#evidence(call.body);
+      case METHODS.getStatus:
+        return this.#status();
+      case METHODS.commitGenesis:
+        return this.#genesis(call.body);
+      case HOST_METHODS.drained:
+        return this.writeLogHead().then(() => EMPTY);
+      default:
+        throw new Refusal('METHOD_UNKNOWN');
+    }
+  }
+
+  /** What is in flight ends; health says so, and the host sends no more. */
+  startDraining(): void {
+    // Signals come when they like, and more than once.
+    const { phase } = this.#lifecycle;
+    if (phase !== 'halted' && phase !== 'draining') this.#lifecycle.enter('draining');
+  }
+
+  /** The index names the log as it is now; what would not be named must be read back at the next boot. Never rejects. */
+  async writeLogHead(): Promise<void> {
+    try {
+      await this.#serving?.head.write();
+    } catch (error) {
+      await this.#halt(error);
+    }
+  }
+
+  /** Logs out of the token. Nothing may be called any more. */
+  async close(): Promise<void> {
+    await this.#serving?.cluster.token.close();
+  }
+
+  /** Called every second or so: what is due by the monotonic clock. Never rejects. */
+  async tick(): Promise<void> {
+    try {
+      const serving = this.#serving;
+      serving?.signing.logRefusals();
+      await serving?.evidence.renewWhenDue();
+      await serving?.head.writeWhenDue();
+    } catch (error) {
+      await this.#halt(error);
+    }
+  }
+
+  #allow(command: Command): void {
+    if (this.#lifecycle.allows(command)) return;
+    const halted = this.#lifecycle.haltedBy;
+    if (halted !== undefined) throw new Refusal('ENCLAVE_HALTED', { haltReason: halted.reason });
+    if (command === 'genesis' && this.#serving !== undefined) {
+      throw new Refusal('GENESIS_NOT_ALLOWED');
+    }
+    throw new Refusal('ENCLAVE_NOT_READY', { actual: this.#lifecycle.phase });
+  }
+
+  #require(command: Command): Serving {
+    this.#allow(command);
+    if (this.#serving === undefined) throw new Refusal('ENCLAVE_NOT_READY');
+    return this.#serving;
+  }
+
+  async #serve(cluster: Cluster): Promise<void> {
+    const evidence = new EvidenceIssuer(this.#ports, cluster);
+    const signing = new SigningService(this.#ports, cluster);
+    const head = new LogHead(this.#ports, cluster);
+    this.#serving = { cluster, evidence, signing, head };
+    this.#setupEvidence = undefined;
+    this.#lifecycle.enter('unsealed');
+    await evidence.start();
+    this.#lifecycle.enter('attested');
+    this.#lifecycle.enter('serving');
+  }
+
+  async #halt(error: unknown): Promise<void> {
+    this.#lifecycle.halt(asHalt(error));
+    const serving = this.#serving;
+    this.#serving = undefined;
+    this.#setupEvidence = undefined;
+    // A pool that does not close can't keep the enclave from being halted.
+    await serving?.cluster.token.close().catch(() => undefined);
+  }
+
+  async #genesis(body: Uint8Array): Promise<Uint8Array> {
+    this.#allow('genesis');
+    if (this.#genesisRuns) throw new Refusal('GENESIS_NOT_ALLOWED', { actual: 'in progress' });
+    this.#genesisRuns = true;
+    try {
+      // The manifest outlives the frame.
+      const request = decoded((input) => CommitGenesisRequest.decode(input), body);
+      const manifestBytes = Uint8Array.from(request.manifest);
+      const manifest = await checkManifest(this.#ports, manifestBytes);
+      try {
+        await this.#serve(
+          await commitGenesis(this.#ports, manifest, manifestBytes, this.#onLogFailure),
+        );
+      } catch (error) {
+        await this.#halt(error);
+        this.#allow('genesis');
+      }
+    } finally {
+      this.#genesisRuns = false;
+    }
+    const { cluster } = this.#require('sign');
+    return CommitGenesisResponse.encode({
+      clusterId: cluster.state.clusterId,
+      tokenSerial: cluster.token.info.serial,
+      rings: cluster.rings.size,
+    }).finish();
+  }
+
+  async #evidence(body: Uint8Array): Promise<Uint8Array> {
+    const request = decoded((input) => GetEvidenceRequest.decode(input), body);
+    const nonce = Uint8Array.from(request.nonce);
+    const bundle =
+      this.#setupEvidence === undefined
+        ? await this.#require('keys').evidence.bundle(nonce, request.fresh)
+        : await this.#setupEvidence.bundle(nonce);
+    return GetEvidenceResponse.encode({ bundle }).finish();
+  }
+
+  #status(): Uint8Array {
+    const { identity } = this.#ports.attester;
+    const halted = this.#lifecycle.haltedBy;
+    const cluster = this.#serving?.cluster;
+    return GetStatusResponse.encode({
+      phase: (PHASES.indexOf(this.#lifecycle.phase) + 1) as WirePhase,
+      haltReason: halted?.reason ?? '',
+      haltDetails: { ...halted?.details },
+      clusterId: cluster?.state.clusterId ?? EMPTY,
+      platform: identity.kind,
+      simulated: identity.simulated,
+      measurements: [...identity.measurements],
+      epoch: cluster?.state.index.epoch ?? 0n,
+      rings: cluster?.rings.size ?? 0,
+      instanceId: cluster?.instanceId ?? EMPTY,
+      tokenSerial: cluster?.token.info.serial ?? '',
+      workersReady: cluster?.token.workersReady() ?? 0,
+    }).finish();
+  }
+}
+
+const EMPTY = new Uint8Array(0);

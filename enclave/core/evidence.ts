@@ -1,0 +1,285 @@
+/**
+ * Evidence of a serving enclave: identity key and HPKE key in memory only, claims, quote, freshness, and
+ * the statements by which it vouches for its public keys (PROTOCOLS §2, §3; docs/spec/evidence.md).
+ */
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import type { Attester, Ports } from '../ports.ts';
+import { toHex } from '../wire/bytes.ts';
+import { Refusal } from '../wire/error-code.ts';
+import {
+  evidenceDigestInput,
+  freshnessInput,
+  keysDigestInput,
+  keyStatementInput,
+  MAX_NONCE_BYTES,
+  MIN_NONCE_BYTES,
+  reportDataInput,
+  type EvidenceKind,
+} from '../wire/layouts.ts';
+import { canonicalize, type SignedJson } from '../wire/signed-json.ts';
+import type { Cluster } from './cluster.ts';
+import { encodeServingClaims, encodeSetupClaims, EVIDENCE_MAX_AGE_MS } from './evidence-claims.ts';
+import { genesisDigest } from './genesis-manifest.ts';
+import { sha256 } from './kdf.ts';
+import type { KeyRing, OpenKey } from './key-ring.ts';
+import { isHostAsserted } from './policy.ts';
+
+/** Fresh quotes ask the platform itself: a TEE makes a few a second at best. */
+const FRESH_PER_SECOND = 2;
+
+interface InMemoryKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: Uint8Array;
+}
+
+function memoryKey(kind: 'ed25519' | 'x25519'): InMemoryKey {
+  // Two calls, because the overloads of node:crypto take one kind each.
+  const pair = kind === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('x25519');
+  const spki = Uint8Array.from(pair.publicKey.export({ format: 'der', type: 'spki' }));
+  // RFC 8410 §4: the raw key is the last 32 bytes. HPKE (RFC 9180 §7.1.1) wants it raw.
+  return { privateKey: pair.privateKey, publicKey: kind === 'x25519' ? spki.slice(-32) : spki };
+}
+
+async function platformEvidence(attester: Attester, kind: EvidenceKind, claims: Uint8Array) {
+  const reportData = createHash('sha512').update(reportDataInput(kind, claims)).digest();
+  return attester.quote(reportData);
+}
+
+/** The members that every bundle has. Claims travel as text: their UTF-8 bytes are what was hashed. */
+function bundleBase(attester: Attester, claims: Uint8Array, quote: Uint8Array) {
+  return {
+    v: 1,
+    kind: 'evidence-bundle',
+    format: attester.evidenceFormat,
+    platformEvidence: toHex(quote),
+    endorsements: attester.endorsements.map(toHex),
+    claims: new TextDecoder().decode(claims),
+  };
+}
+
+function requireNonce(nonce: Uint8Array): void {
+  if (nonce.byteLength >= MIN_NONCE_BYTES && nonce.byteLength <= MAX_NONCE_BYTES) return;
+  throw new Refusal('NONCE_LENGTH_INVALID', {
+    field: 'nonce',
+    expectedBytes: `${String(MIN_NONCE_BYTES)} to ${String(MAX_NONCE_BYTES)}`,
+    actualBytes: String(nonce.byteLength),
+  });
+}
+
+/** Bounds how often the platform itself is asked. */
+class FreshQuota {
+  #windowStartMs = -Infinity;
+  #used = 0;
+
+  take(nowMs: number): void {
+    if (nowMs - this.#windowStartMs >= 1000) {
+      this.#windowStartMs = nowMs;
+      this.#used = 0;
+    }
+    if (this.#used >= FRESH_PER_SECOND) {
+      throw new Refusal('RATE_LIMITED', { limitPerSecond: String(FRESH_PER_SECOND) });
+    }
+    this.#used += 1;
+  }
+}
+
+interface MemoryKeys {
+  readonly identity: InMemoryKey;
+  readonly hpke: InMemoryKey;
+}
+
+function newKeys(): MemoryKeys {
+  return { identity: memoryKey('ed25519'), hpke: memoryKey('x25519') };
+}
+
+/** One set of claims with the keys that it names and what was made for it. */
+interface Issued {
+  readonly keys: MemoryKeys;
+  readonly claims: Uint8Array;
+  readonly digest: Uint8Array;
+  readonly quote: Uint8Array;
+  readonly notAfter: number;
+  readonly issuedMonotonicMs: number;
+  readonly statements: Map<string, KeyStatement>;
+}
+
+export interface KeyStatement {
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+export class EvidenceIssuer {
+  readonly #ports: Ports;
+  readonly #cluster: Cluster;
+  readonly #quota = new FreshQuota();
+  #current: Issued | undefined;
+  #renewing = false;
+
+  constructor(ports: Ports, cluster: Cluster) {
+    this.#ports = ports;
+    this.#cluster = cluster;
+  }
+
+  /** Issues the first evidence. Rejects when the platform refuses. */
+  async start(): Promise<void> {
+    this.#current = await this.#issue(newKeys(), undefined);
+  }
+
+  /**
+   * Replaces keys and claims at half their age, so that what is served has time left. The old private
+   * keys go with the old claims.
+   */
+  async renewWhenDue(): Promise<void> {
+    // The clock ticks while the first evidence is still being made.
+    if (this.#current === undefined || this.#renewing) return;
+    const age = this.#ports.clock.monotonicMs() - this.#current.issuedMonotonicMs;
+    if (age < EVIDENCE_MAX_AGE_MS / 2) return;
+    this.#renewing = true;
+    try {
+      // Keys and claims change together: a statement never names claims whose key did not sign it.
+      this.#current = await this.#issue(newKeys(), undefined);
+    } finally {
+      this.#renewing = false;
+    }
+  }
+
+  /** Bundle for a nonce; empty: without freshness. `fresh` puts the nonce into claims of its own. */
+  async bundle(nonce: Uint8Array, fresh: boolean): Promise<Uint8Array> {
+    if (nonce.byteLength > 0 || fresh) requireNonce(nonce);
+    if (fresh) this.#quota.take(this.#ports.clock.monotonicMs());
+    const issued = fresh ? await this.#issue(this.#issued.keys, nonce) : this.#issued;
+    const { manifest, clusterNonce } = this.#cluster.genesis;
+    return canonicalize({
+      ...bundleBase(this.#ports.attester, issued.claims, issued.quote),
+      genesis: {
+        manifest: new TextDecoder().decode(manifest),
+        clusterNonce: toHex(clusterNonce),
+        approvals: [],
+      },
+      ...(nonce.byteLength === 0 ? {} : { freshness: this.#freshness(issued, nonce) }),
+    });
+  }
+
+  /** The statement of one published key, bound to the current evidence. */
+  keyStatement(ring: KeyRing, key: OpenKey): KeyStatement {
+    const { statements, digest, notAfter, keys } = this.#issued;
+    const name = `${ring.scope.name}/${String(key.record.version)}`;
+    const known = statements.get(name);
+    if (known !== undefined) return known;
+    const statement = canonicalize({
+      v: 1,
+      clusterId: toHex(this.#cluster.state.clusterId),
+      evidenceDigest: toHex(digest),
+      ring: ring.scope.name,
+      version: key.record.version,
+      kid: key.kid,
+      alg: ring.scope.algorithm,
+      publicKey: toHex(key.record.publicKey),
+      residency: ring.scope.residency,
+      scope: {
+        payload: ring.scope.payloadKind,
+        lowestRank: ring.scope.lowestRank,
+        hostAsserted: isHostAsserted(ring.scope.lowestRank),
+      },
+      state: key.record.state,
+      notAfter,
+    });
+    const signature = sign(null, keyStatementInput(statement), keys.identity.privateKey);
+    const made = { statement, signature };
+    statements.set(name, made);
+    return made;
+  }
+
+  get #issued(): Issued {
+    if (this.#current === undefined) throw new Refusal('ENCLAVE_NOT_READY');
+    return this.#current;
+  }
+
+  #freshness(issued: Issued, nonce: Uint8Array): SignedJson {
+    const timeMs = this.#ports.clock.wallMs();
+    const input = freshnessInput(issued.digest, nonce, timeMs);
+    const signature = sign(null, input, issued.keys.identity.privateKey);
+    return { nonce: toHex(nonce), timeMs, signature: toHex(signature) };
+  }
+
+  async #issue(keys: MemoryKeys, nonce: Uint8Array | undefined): Promise<Issued> {
+    const { attester, clock, anchor } = this.#ports;
+    const { state, policy, rings, token, genesis, instanceId } = this.#cluster;
+    const issuedAt = clock.wallMs();
+    const issuedMonotonicMs = clock.monotonicMs();
+    const claims = encodeServingClaims({
+      instanceId,
+      platform: attester.identity,
+      hpkeKey: keys.hpke.publicKey,
+      issuedAt,
+      nonce,
+      clusterId: state.clusterId,
+      clusterNonce: genesis.clusterNonce,
+      genesisDigest: genesisDigest(genesis.manifest),
+      bootEpoch: this.#cluster.bootEpoch,
+      identityKey: keys.identity.publicKey,
+      logOrigin: this.#cluster.logOrigin,
+      logKey: this.#cluster.logKey,
+      checkpoint: this.#cluster.log.checkpoint,
+      policyVersion: policy.version,
+      policyDigest: state.index.policyDigest,
+      keysDigest: keysDigest(rings),
+      hostAssertedRings: policy.rings
+        .filter((ring) => isHostAsserted(ring.lowestRank))
+        .map((ring) => ring.name)
+        .sort(),
+      token: token.info,
+      anchor: anchor.kind,
+    });
+    return {
+      keys,
+      claims,
+      digest: sha256(evidenceDigestInput(claims)),
+      quote: await platformEvidence(attester, 'evidence', claims),
+      notAfter: issuedAt + EVIDENCE_MAX_AGE_MS,
+      issuedMonotonicMs,
+      statements: new Map(),
+    };
+  }
+}
+
+function keysDigest(rings: ReadonlyMap<string, KeyRing>): Uint8Array {
+  const ordered = [...rings.values()].sort((a, b) => (a.scope.name < b.scope.name ? -1 : 1));
+  const published = ordered.flatMap((ring) =>
+    ring.keys.map((key) => ({
+      ring: ring.scope.name,
+      version: key.record.version,
+      kid: key.kid,
+      publicKey: key.record.publicKey,
+    })),
+  );
+  return sha256(keysDigestInput(published));
+}
+
+/** Evidence before a cluster exists: the nonce, when there is one, is answered by the platform itself. */
+export class SetupEvidenceIssuer {
+  readonly #ports: Ports;
+  readonly #instanceId: Uint8Array;
+  readonly #hpke = memoryKey('x25519');
+  readonly #quota = new FreshQuota();
+
+  constructor(ports: Ports, instanceId: Uint8Array) {
+    this.#ports = ports;
+    this.#instanceId = instanceId;
+  }
+
+  async bundle(nonce: Uint8Array): Promise<Uint8Array> {
+    const { attester, clock } = this.#ports;
+    if (nonce.byteLength > 0) requireNonce(nonce);
+    this.#quota.take(clock.monotonicMs());
+    const claims = encodeSetupClaims({
+      instanceId: this.#instanceId,
+      platform: attester.identity,
+      hpkeKey: this.#hpke.publicKey,
+      issuedAt: clock.wallMs(),
+      nonce: nonce.byteLength === 0 ? undefined : nonce,
+    });
+    const quote = await platformEvidence(attester, 'setup', claims);
+    return canonicalize(bundleBase(attester, claims, quote));
+  }
+}

@@ -1,0 +1,47 @@
+/** The manifest of a new cluster and the identity that follows from it (docs/spec/genesis.md, PROTOCOLS §2, §6). */
+import type { PlatformIdentity } from '../ports.ts';
+import { MAX_MANIFEST_BYTES } from '../wire/limits.ts';
+import { clusterIdInput, genesisDigestInput } from '../wire/layouts.ts';
+import { parseSignedJson } from '../wire/signed-json.ts';
+import { ObjectReader } from '../wire/closed-schema.ts';
+import { sha256 } from './kdf.ts';
+import { parsePolicy, type Policy } from './policy.ts';
+
+export interface GenesisManifest {
+  readonly name: string;
+  readonly provisioning: 'init-token';
+  /** Serial number of the initialised token that may be wiped; undefined: an uninitialised one is taken. */
+  readonly destroySerial: string | undefined;
+  readonly policy: Policy;
+}
+
+/** Throws SignedJsonError with the place of the first problem. */
+export function parseGenesisManifest(bytes: Uint8Array): GenesisManifest {
+  const reader = new ObjectReader(parseSignedJson(bytes, MAX_MANIFEST_BYTES));
+  reader.integer('v', 1, 1);
+  reader.oneOf('kind', ['genesis']);
+  const name = reader.string('name', /^[a-z0-9][a-z0-9-]{0,31}$/);
+  const provisioning = reader.oneOf('provisioning', ['init-token']);
+  const token = reader.object('token');
+  const use = token.oneOf('use', ['uninitialised', 'destroy']);
+  const destroySerial =
+    use === 'destroy' ? token.string('serial', /^[\x21-\x7e]{1,32}$/) : undefined;
+  token.end();
+  const policy = parsePolicy(reader.object('policy'));
+  if (policy.version !== 1) reader.fail('policy/version', 'the first policy has version 1');
+  reader.end();
+  return { name, provisioning, destroySerial, policy };
+}
+
+export function genesisDigest(manifest: Uint8Array): Uint8Array {
+  return sha256(genesisDigestInput(manifest));
+}
+
+export function clusterIdOf(
+  platform: Pick<PlatformIdentity, 'kindNumber' | 'simulated'>,
+  digest: Uint8Array,
+  clusterNonce: Uint8Array,
+  logKey: Uint8Array,
+): Uint8Array {
+  return sha256(clusterIdInput(platform, digest, clusterNonce, logKey));
+}

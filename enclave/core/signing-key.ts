@@ -1,0 +1,34 @@
+/** A key is an object that signs; nothing on it returns key material. */
+import type { ToBeSigned } from '../payload/to-be-signed.ts';
+import type { Token, TokenKey } from '../ports.ts';
+import { algorithmRow } from '../wire/algorithm.ts';
+import { p1363ToDer } from './ecdsa-form.ts';
+
+/** Form of an ECDSA signature; other algorithms ignore it. */
+export type SignatureForm = 'der' | 'p1363';
+
+export interface SigningKey {
+  /** Rejects with TokenFailure. */
+  sign(input: ToBeSigned, form: SignatureForm): Uint8Array | Promise<Uint8Array>;
+}
+
+/** A private key on the token. The token port verifies RSA and EdDSA signatures before it releases them. */
+export class TokenSigningKey implements SigningKey {
+  readonly #token: Token;
+  readonly #key: TokenKey;
+  readonly #ecdsa: boolean;
+
+  /** `key.publicKey` is the one recorded at birth, not what the token says today. */
+  constructor(token: Token, key: TokenKey) {
+    this.#token = token;
+    this.#key = key;
+    this.#ecdsa = algorithmRow(key.algorithm).family === 'ecdsa';
+  }
+
+  async sign(input: ToBeSigned, form: SignatureForm): Promise<Uint8Array> {
+    const bytes = input.digest ?? input.message;
+    if (bytes === undefined) throw new TypeError('nothing to sign');
+    const signature = await this.#token.sign(this.#key, bytes);
+    return this.#ecdsa && form === 'der' ? p1363ToDer(signature) : signature;
+  }
+}

@@ -1,0 +1,91 @@
+/** The enclave's end of the link as a Unix socket: one host at a time; a second one is turned away. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { Link, type CallHandler } from '../wire/link.ts';
+
+export interface LinkServer {
+  /** The link to the host; waits while there is none. */
+  current(): Promise<Link>;
+  /** Calls of the host that are not answered yet. */
+  serving(): number;
+  close(): void;
+}
+
+/** Starts to listen; rejects when the path can't be used. */
+export function listenForHost(
+  path: string,
+  handle: CallHandler,
+  onBug: (error: unknown, method: string) => void,
+): Promise<LinkServer> {
+  let link: Link | undefined;
+  let waiting: ((link: Link) => void)[] = [];
+
+  const accept = (socket: Socket): void => {
+    if (link !== undefined) {
+      socket.destroy();
+      return;
+    }
+    const own = serveSocket(socket, handle, onBug, () => {
+      if (link === own) link = undefined;
+    });
+    link = own;
+    const woken = waiting;
+    waiting = [];
+    for (const wake of woken) wake(own);
+  };
+
+  const server: Server = createServer(accept);
+  const linkServer: LinkServer = {
+    current: () =>
+      link === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(link),
+    serving: () => link?.serving ?? 0,
+    close: () => {
+      server.close();
+    },
+  };
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      resolve(linkServer);
+    });
+  });
+}
+
+function serveSocket(
+  socket: Socket,
+  handle: CallHandler,
+  onBug: (error: unknown, method: string) => void,
+  onGone: () => void,
+): Link {
+  let corked = false;
+  const link = new Link({
+    // Frames of one tick leave in one write: a write costs more than a signature.
+    send: (bytes) => {
+      if (!corked) {
+        corked = true;
+        socket.cork();
+        setImmediate(() => {
+          corked = false;
+          socket.uncork();
+        });
+      }
+      socket.write(bytes);
+    },
+    fail: () => {
+      socket.destroy();
+      // 'close' comes a turn later, and whoever asks for the link until then must not be given this one.
+      onGone();
+    },
+    handle,
+    onBug,
+  });
+  socket.on('data', (chunk) => {
+    link.receive(chunk);
+  });
+  // 'close' follows every 'error'.
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    link.closed();
+    onGone();
+  });
+  return link;
+}

@@ -1,0 +1,99 @@
+/** The host's copy of the log over the link. An append is retried byte-identical until it is acknowledged. */
+import { Refusal } from '../wire/error-code.ts';
+import {
+  LogAppendRequest,
+  LogCheckpointRequest,
+  LogReadRequest,
+  LogReadResponse,
+  LogStateRequest,
+  LogStateResponse,
+} from '../wire/gen/sealwright/enclave/v1/log_store.ts';
+import { STORE_DEADLINE_MS } from '../wire/limits.ts';
+import { LinkClosed } from '../wire/link.ts';
+import { LOG_METHODS } from '../wire/methods.ts';
+import type { LogState, LogStore } from '../ports.ts';
+import type { LinkServer } from './link-server.ts';
+
+const RETRY_PAUSE_MS = 100;
+/** A host that restarts is back by then; longer, and callers are told. */
+const STALL_MS = 1_500;
+
+export class LinkLogStore implements LogStore {
+  readonly #links: Pick<LinkServer, 'current'>;
+
+  constructor(links: Pick<LinkServer, 'current'>) {
+    this.#links = links;
+  }
+
+  async append(
+    firstIndex: number,
+    leaves: readonly Uint8Array[],
+    sealedEdge: Uint8Array,
+    onStall: () => void,
+  ): Promise<void> {
+    // Encoded once: what is retried is the same bytes.
+    const body = LogAppendRequest.encode({
+      firstIndex: BigInt(firstIndex),
+      leaves: [...leaves],
+      sealedEdge,
+    }).finish();
+    const stall = setTimeout(onStall, STALL_MS);
+    try {
+      await this.#retried(LOG_METHODS.append, body, (refusal) => {
+        if (refusal === 'LOG_STORE_FULL') onStall();
+        return refusal !== 'LOG_STORE_FAILED' && refusal !== 'LOG_STORE_CONFLICT';
+      });
+    } finally {
+      clearTimeout(stall);
+    }
+  }
+
+  async state(): Promise<LogState> {
+    const body = LogStateRequest.encode({}).finish();
+    const answer = await this.#retried(LOG_METHODS.state, body, retryUnavailable());
+    const { size, sealedEdge } = LogStateResponse.decode(answer);
+    return { size: Number(size), sealedEdge: Uint8Array.from(sealedEdge) };
+  }
+
+  async read(firstIndex: number, count: number): Promise<readonly Uint8Array[]> {
+    const body = LogReadRequest.encode({ firstIndex: BigInt(firstIndex), count }).finish();
+    const answer = await this.#retried(LOG_METHODS.read, body, retryUnavailable());
+    return LogReadResponse.decode(answer).leaves.map((leaf) => Uint8Array.from(leaf));
+  }
+
+  publishCheckpoint(checkpoint: string): void {
+    const body = LogCheckpointRequest.encode({ checkpoint }).finish();
+    // A convenience for readers: the next batch brings the next one.
+    void this.#links
+      .current()
+      .then((link) => link.call(LOG_METHODS.checkpoint, body))
+      .catch(() => undefined);
+  }
+
+  /** `again` decides over a refusal; a closed link is always waited out, because the next host may be honest. */
+  async #retried(
+    method: string,
+    body: Uint8Array,
+    again: (refusal: string) => boolean,
+  ): Promise<Uint8Array> {
+    for (;;) {
+      const link = await this.#links.current();
+      try {
+        return await link.call(method, body, { timeoutMs: STORE_DEADLINE_MS });
+      } catch (error) {
+        if (error instanceof LinkClosed) continue;
+        if (!(error instanceof Refusal) || !again(error.reason)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      }
+    }
+  }
+}
+
+/** Reads give up after a while: boot halts by name then. */
+function retryUnavailable(): (refusal: string) => boolean {
+  let attempts = 10;
+  return () => {
+    attempts -= 1;
+    return attempts > 0;
+  };
+}

@@ -1,0 +1,84 @@
+/** Leaves: what happened, as canonical JSON with a closed schema per kind (docs/spec/log.md). */
+import { hash } from 'node:crypto';
+import { toHex } from '../wire/bytes.ts';
+import { canonicalize, type SignedJson } from '../wire/signed-json.ts';
+import { toBeSignedHashInput } from '../wire/tlog.ts';
+
+export type Leaf =
+  | {
+      readonly kind: 'genesis';
+      readonly clusterId: string;
+      readonly genesisDigest: string;
+      readonly tokenSerial: string;
+    }
+  | {
+      readonly kind: 'boot';
+      readonly bootEpoch: number;
+      readonly mr0: string;
+      readonly mr1: string;
+      readonly mr2: string;
+      readonly svn: number;
+      readonly policyVersion: number;
+    }
+  | { readonly kind: 'policy'; readonly policyVersion: number; readonly policyDigest: string }
+  | {
+      readonly kind: 'key-birth';
+      readonly ring: string;
+      readonly version: number;
+      readonly kid: string;
+      readonly alg: string;
+      readonly residency: string;
+      readonly publicKeyHash: string;
+      readonly attributes: {
+        readonly true: readonly string[];
+        readonly false: readonly string[];
+      };
+    }
+  | {
+      readonly kind: 'key-state';
+      readonly ring: string;
+      readonly version: number;
+      readonly from: string;
+      readonly to: string;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'signature';
+      readonly ring: string;
+      readonly version: number;
+      readonly kid: string;
+      readonly alg: string;
+      readonly caller: string;
+      readonly rank: string;
+      readonly toBeSignedHash: string;
+      readonly policyVersion: number;
+      readonly requestId?: string;
+    }
+  | {
+      readonly kind: 'refusal';
+      readonly ring: string;
+      readonly caller: string;
+      readonly rank: string;
+      readonly reason: string;
+      readonly count: number;
+    };
+
+/** Who writes and when: the same in all leaves of one instance. */
+export interface LeafOrigin {
+  readonly timeMs: number;
+  readonly instanceId: Uint8Array;
+}
+
+export function encodeLeaf(leaf: Leaf, origin: LeafOrigin): Uint8Array {
+  return canonicalize({
+    ...(leaf as unknown as Readonly<Record<string, SignedJson>>),
+    v: 1,
+    timeMs: origin.timeMs,
+    instanceId: toHex(origin.instanceId),
+  });
+}
+
+/** Hex. Salted, because messages can be guessed and the log has readers; the salt goes into the receipt only. */
+export function toBeSignedHash(salt: Uint8Array, toBeSigned: Uint8Array): string {
+  return hash('sha256', toBeSignedHashInput(salt, toBeSigned), 'hex');
+}

@@ -1,0 +1,21 @@
+/** Payload `message`: a message of at most 60 KiB that the enclave hashes itself. */
+import { createHash } from 'node:crypto';
+import type { RingScope } from '../core/policy.ts';
+import { algorithmRow } from '../wire/algorithm.ts';
+import { Refusal } from '../wire/error-code.ts';
+import { MAX_MESSAGE_BYTES } from '../wire/limits.ts';
+import type { ToBeSigned } from './to-be-signed.ts';
+
+/** Throws Refusal when the message is longer than the limit. */
+export function messagePayload(message: Uint8Array, ring: RingScope): ToBeSigned {
+  if (message.byteLength > MAX_MESSAGE_BYTES) {
+    throw new Refusal('MESSAGE_TOO_LARGE', {
+      field: 'message',
+      limitBytes: String(MAX_MESSAGE_BYTES),
+      actualBytes: String(message.byteLength),
+    });
+  }
+  const row = algorithmRow(ring.algorithm);
+  const digest = 'hash' in row ? createHash(row.hash).update(message).digest() : undefined;
+  return { digest, message };
+}

@@ -1,0 +1,76 @@
+/** Starts an enclave from what its platform gave it. Shared by both entries; knows no platform. */
+import process from 'node:process';
+import type { Ports } from './ports.ts';
+import { Enclave } from './core/enclave.ts';
+import { noAnchor } from './core/no-anchor.ts';
+import type { TokenModule } from './ports.ts';
+import { LinkHostStore } from './io/host-store.ts';
+import { LinkLogStore } from './io/log-store.ts';
+import { listenForHost, type LinkServer } from './io/link-server.ts';
+import { SystemClock, systemEntropy } from './io/system.ts';
+
+export interface Launched {
+  readonly platform: Ports['attester'] & Ports['sealer'];
+  readonly tokens: TokenModule;
+  /** Path of the Unix socket on which the host is awaited. */
+  readonly linkSocket: string;
+}
+
+/** How long calls in flight may take after SIGTERM. */
+const DRAIN_MS = 5_000;
+const DRAIN_POLL_MS = 20;
+const TICK_MS = 1_000;
+const LAST_WRITE_MS = 500;
+
+/** Variables that could change what runs. The platform starts us with none; whoever adds one is refused. */
+const DANGEROUS = /^(?:NODE_|LD_|OPENSSL_|SSL_|SSLKEYLOGFILE$|MALLOC_|GLIBC_TUNABLES$|UV_|DYLD_)/;
+
+/** Throws when the environment could have changed what runs. */
+export function refuseDangerousEnvironment(environment: NodeJS.ProcessEnv): void {
+  const dangerous = Object.keys(environment).find((name) => DANGEROUS.test(name));
+  if (dangerous !== undefined) throw new Error(`environment variable ${dangerous} is not allowed`);
+}
+
+export async function run(launched: Launched): Promise<void> {
+  refuseDangerousEnvironment(process.env);
+  const links: LinkServer = await listenForHost(
+    launched.linkSocket,
+    // The first call can't come before this function has gone on: it needs a turn of the event loop.
+    (call) => enclave.handle(call),
+    // The host sees INTERNAL and counts it; an exception's text never leaves.
+    () => undefined,
+  );
+  const enclave: Enclave = new Enclave({
+    attester: launched.platform,
+    sealer: launched.platform,
+    tokens: launched.tokens,
+    store: new LinkHostStore(links),
+    logStore: new LinkLogStore(links),
+    anchor: noAnchor,
+    clock: new SystemClock(),
+    entropy: systemEntropy,
+  });
+  process.once('SIGTERM', () => {
+    void drain(enclave, links);
+  });
+  await enclave.boot();
+  setInterval(() => {
+    void enclave.tick();
+  }, TICK_MS).unref();
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function drain(enclave: Enclave, links: LinkServer): Promise<void> {
+  const giveUp = performance.now() + DRAIN_MS;
+  enclave.startDraining();
+  while (links.serving() > 0 && performance.now() < giveUp) {
+    await pause(DRAIN_POLL_MS);
+  }
+  // A host that is gone already takes nothing: the next boot reads back what the index does not name.
+  await Promise.race([enclave.writeLogHead(), pause(LAST_WRITE_MS)]);
+  await enclave.close();
+  process.exit(0);
+}

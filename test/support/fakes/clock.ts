@@ -1,0 +1,28 @@
+/** A clock that stands still until a test moves it. */
+import type { Clock } from '../../../enclave/ports.ts';
+
+const START_WALL_MS = Date.UTC(2030, 0, 1);
+
+export class FakeClock implements Clock {
+  #monotonicMs = 1_000;
+  #wallMs = START_WALL_MS;
+
+  monotonicMs(): number {
+    return this.#monotonicMs;
+  }
+
+  wallMs(): number {
+    return this.#wallMs;
+  }
+
+  /** Moves both, as time does. */
+  advance(ms: number): void {
+    this.#monotonicMs += ms;
+    this.#wallMs += ms;
+  }
+
+  /** What a host that lies about the time can do at a boot. */
+  setWall(ms: number): void {
+    this.#wallMs = ms;
+  }
+}

@@ -1,0 +1,200 @@
+/** Everything around an enclave, in memory: what survives a restart is here, the enclave itself is not. */
+import type { Ports } from '../../../enclave/ports.ts';
+import { Enclave } from '../../../enclave/core/enclave.ts';
+import { noAnchor } from '../../../enclave/core/no-anchor.ts';
+import type { Anchor } from '../../../enclave/ports.ts';
+import type { AlgorithmName, Residency } from '../../../enclave/wire/algorithm.ts';
+import type { UntrustedCaller } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
+import {
+  CommitGenesisRequest,
+  CommitGenesisResponse,
+} from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
+import { ListKeysResponse, type Key } from '../../../enclave/wire/gen/sealwright/v1/keys.ts';
+import {
+  SignatureEncoding,
+  SignRequest,
+  SignResponse,
+} from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
+import { GetStatusResponse } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
+import type { IncomingCall } from '../../../enclave/wire/link.ts';
+import { METHODS } from '../../../enclave/wire/methods.ts';
+import { canonicalize, type SignedJson } from '../../../enclave/wire/signed-json.ts';
+import { FakeClock } from './clock.ts';
+import { SeededEntropy } from './entropy.ts';
+import { MemoryLogStore } from './memory-log-store.ts';
+import { MemoryStore } from './memory-store.ts';
+import { FakePlatform } from './platform.ts';
+import { FakeTokenModule } from './token.ts';
+
+/** As the host describes a caller with a client certificate. The core does not look inside it. */
+export const MTLS_CALLER: UntrustedCaller = {
+  rank: 3,
+  certificates: [Uint8Array.of(0x30, 0x00)],
+  socket: '',
+};
+
+export const PEER_CALLER: UntrustedCaller = { rank: 4, certificates: [], socket: 'local' };
+
+export interface RingOptions {
+  readonly algorithm: AlgorithmName;
+  readonly residency?: Residency;
+  readonly payload?: 'digest' | 'message';
+  readonly lowestRank?: 'session' | 'signed' | 'mtls' | 'peer';
+}
+
+/** Member `rings` of a policy from a short form. */
+export function ringsOf(rings: Readonly<Record<string, RingOptions>>): SignedJson[] {
+  return Object.entries(rings).map(([name, options]) => {
+    const lowestRank = options.lowestRank ?? 'mtls';
+    const hostAsserted = lowestRank === 'mtls' || lowestRank === 'peer';
+    return {
+      name,
+      algorithm: options.algorithm,
+      residency: options.residency ?? 'enclave',
+      payload: { kind: options.payload ?? 'message' },
+      lowestRank,
+      ...(hostAsserted ? { acceptHostAsserted: 'a test' } : {}),
+    };
+  });
+}
+
+export function manifestOf(
+  rings: Readonly<Record<string, RingOptions>>,
+  token: SignedJson = { use: 'uninitialised' },
+): Uint8Array {
+  return canonicalize({
+    v: 1,
+    kind: 'genesis',
+    name: 'test',
+    provisioning: 'init-token',
+    token,
+    policy: { v: 1, kind: 'policy', version: 1, rings: ringsOf(rings) },
+  });
+}
+
+/** A call as the link hands it over. */
+export function callOf(
+  method: string,
+  body: Uint8Array,
+  more: Partial<IncomingCall> = {},
+): IncomingCall {
+  return {
+    method,
+    body,
+    timeoutMs: 10_000,
+    untrustedCaller: MTLS_CALLER,
+    cancelled: false,
+    ...more,
+  };
+}
+
+export interface SignOptions {
+  readonly digest?: Uint8Array;
+  readonly message?: Uint8Array;
+  readonly algorithm?: SignRequest['algorithm'];
+  readonly encoding?: SignatureEncoding;
+  readonly requestId?: Uint8Array;
+  readonly call?: Partial<IncomingCall>;
+}
+
+export function signRequest(ring: string, options: SignOptions): Uint8Array {
+  const { digest, message } = options;
+  return SignRequest.encode({
+    ring,
+    payload:
+      digest !== undefined
+        ? { $case: 'digest', value: { digest } }
+        : message !== undefined
+          ? { $case: 'message', value: { message } }
+          : undefined,
+    algorithm: options.algorithm ?? 0,
+    encoding: options.encoding ?? SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED,
+    requestId: options.requestId ?? new Uint8Array(0),
+    declineReceipt: false,
+  }).finish();
+}
+
+/** The boot that a test asked for, as a caller sees it. */
+export class Running {
+  readonly enclave: Enclave;
+
+  constructor(enclave: Enclave) {
+    this.enclave = enclave;
+  }
+
+  async call(
+    method: string,
+    body: Uint8Array,
+    more: Partial<IncomingCall> = {},
+  ): Promise<Uint8Array> {
+    return this.enclave.handle(callOf(method, body, more));
+  }
+
+  async status(): Promise<GetStatusResponse> {
+    return GetStatusResponse.decode(await this.call(METHODS.getStatus, new Uint8Array(0)));
+  }
+
+  async commitGenesis(manifest: Uint8Array): Promise<CommitGenesisResponse> {
+    const request = CommitGenesisRequest.encode({ manifest }).finish();
+    return CommitGenesisResponse.decode(await this.call(METHODS.commitGenesis, request));
+  }
+
+  async sign(ring: string, options: SignOptions): Promise<SignResponse> {
+    const request = signRequest(ring, options);
+    return SignResponse.decode(await this.call(METHODS.sign, request, options.call));
+  }
+
+  async keys(): Promise<readonly Key[]> {
+    const answer = await this.call(METHODS.listKeys, new Uint8Array(0));
+    return ListKeysResponse.decode(answer).keys;
+  }
+}
+
+export class World {
+  readonly store = new MemoryStore();
+  readonly logStore = new MemoryLogStore();
+  readonly clock = new FakeClock();
+  readonly tokens: FakeTokenModule;
+  platform = new FakePlatform();
+  anchor: Anchor = noAnchor;
+  readonly entropy: SeededEntropy;
+
+  constructor(seed = 'world', serials: readonly string[] = ['fake-0001']) {
+    this.entropy = new SeededEntropy(seed);
+    this.tokens = new FakeTokenModule(...serials);
+  }
+
+  get ports(): Ports {
+    const { store, logStore, clock, tokens, platform, anchor, entropy } = this;
+    return {
+      store,
+      logStore,
+      clock,
+      tokens,
+      anchor,
+      entropy,
+      attester: platform,
+      sealer: platform,
+    };
+  }
+
+  /** A new process on what is there. */
+  async boot(): Promise<Running> {
+    const enclave = new Enclave(this.ports);
+    await enclave.boot();
+    return new Running(enclave);
+  }
+
+  /** Boots an empty world and commits a genesis. */
+  async begin(rings: Readonly<Record<string, RingOptions>>): Promise<Running> {
+    const running = await this.boot();
+    await running.commitGenesis(manifestOf(rings));
+    return running;
+  }
+
+  /** The process ends as by kill: nothing is told to anybody but the kernel, which closes the sessions. */
+  async reboot(running: Running): Promise<Running> {
+    await running.enclave.close();
+    return this.boot();
+  }
+}
