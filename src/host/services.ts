@@ -1,0 +1,43 @@
+/**
+ * The services that the host offers, from their generated definitions: it forwards every unary method by
+ * its full path and decodes none. A new service is one more line here.
+ */
+import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
+import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
+import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
+import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
+import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
+import { MAX_DOCUMENT_REQUEST_BYTES, MAX_REQUEST_BYTES } from '../../enclave/wire/limits.ts';
+import { METHODS } from '../../enclave/wire/methods.ts';
+
+/** What the host needs of a generated method. */
+export interface MethodShape {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+}
+
+export type ServiceShape = Readonly<Record<string, MethodShape>>;
+
+export const SERVICES: readonly ServiceShape[] = [
+  SigningServiceService,
+  KeyServiceService,
+  StatusServiceService,
+  AttestationServiceService,
+  GenesisServiceService,
+];
+
+/** Methods whose requests are documents; all others stay within MAX_REQUEST_BYTES. */
+const DOCUMENT_METHODS: ReadonlySet<string> = new Set([METHODS.commitGenesis]);
+
+/** Largest request of a method, in bytes. */
+export function maxRequestBytes(path: string): number {
+  return DOCUMENT_METHODS.has(path) ? MAX_DOCUMENT_REQUEST_BYTES : MAX_REQUEST_BYTES;
+}
+
+/** Fully qualified names, for health. */
+export const SERVICE_NAMES: readonly string[] = SERVICES.flatMap((service) =>
+  Object.values(service)
+    .slice(0, 1)
+    .map(({ path }) => path.slice(1, path.lastIndexOf('/'))),
+);
