@@ -1,0 +1,84 @@
+/** Every command, with its summary at hand so that the overview loads none of them. */
+import type { Command } from './command.ts';
+
+export interface CatalogueEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+export const CATALOGUE: readonly CatalogueEntry[] = [
+  {
+    name: 'dev',
+    summary: 'Starts everything on this computer, on a simulated platform that protects nothing.',
+    load: async () => (await import('./dev.ts')).dev,
+  },
+  {
+    name: 'serve',
+    summary: 'Runs platform and host as a configuration file says.',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  {
+    name: 'init',
+    summary: 'Gives birth to the cluster that a manifest describes.',
+    load: async () => (await import('./init.ts')).init,
+  },
+  {
+    name: 'status',
+    summary: 'Tells what the service says of itself; nothing of it is attested.',
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'keys list',
+    summary: 'Lists the public keys of all rings.',
+    load: async () => (await import('./keys-list.ts')).keysList,
+  },
+  {
+    name: 'keys export',
+    summary: 'Prints one public key.',
+    load: async () => (await import('./keys-export.ts')).keysExport,
+  },
+  {
+    name: 'sign',
+    summary: 'Signs a file with a key ring.',
+    load: async () => (await import('./sign.ts')).sign,
+  },
+  {
+    name: 'verify',
+    summary: 'Checks a signature over a file.',
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'evidence',
+    summary: 'Fetches evidence of what holds the keys, without judging it.',
+    load: async () => (await import('./evidence.ts')).evidence,
+  },
+  {
+    name: 'verify-evidence',
+    summary: 'Decides whether evidence is genuine and is what a reference file asks for.',
+    load: async () => (await import('./verify-evidence.ts')).verifyEvidence,
+  },
+  {
+    name: 'inspect',
+    summary: 'Prints what evidence says; verifies nothing.',
+    load: async () => (await import('./inspect.ts')).inspect,
+  },
+  {
+    name: 'reference-values',
+    summary: 'Writes the reference file that verify-evidence needs.',
+    load: async () => (await import('./reference-values.ts')).referenceValues,
+  },
+];
+
+/** The entry that the first words name, and the words after it. */
+export function findCommand(
+  argv: readonly string[],
+): { readonly entry: CatalogueEntry; readonly rest: readonly string[] } | undefined {
+  for (const entry of CATALOGUE) {
+    const words = entry.name.split(' ');
+    if (words.every((word, i) => argv[i] === word)) {
+      return { entry, rest: argv.slice(words.length) };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,133 @@
+/** From the options of `dev` to what the supervisor starts. */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { ConfigError, parseHostConfig } from '../host/config.ts';
+import { ensureDevPki } from '../simulator/dev-pki.ts';
+import type { DevPki } from '../simulator/dev-pki.ts';
+import { LaunchError } from '../simulator/library-closure.ts';
+import { defaultPlatformConfig } from '../simulator/platform-config.ts';
+import type { PlatformConfig } from '../simulator/platform-config.ts';
+import { linkSocket } from '../supervisor/supervisor.ts';
+import { statePaths } from '../supervisor/state-folder.ts';
+import { readJsonFile } from './canonical-file.ts';
+import { CliError, usageError } from './cli-error.ts';
+import type { Arguments } from './command.ts';
+import { EXIT } from './exit-status.ts';
+
+/** The name in the client certificate of `dev`. */
+export const DEV_CALLER = 'dev';
+
+const DEFAULT_LISTEN = '127.0.0.1:7443';
+const DEFAULT_HTTP = '127.0.0.1:7480';
+const ANY_PORT = '127.0.0.1:0';
+
+/** What a host file of `dev` may say; the rest is made by `dev` itself. */
+const HOST_KEYS = ['listen', 'http', 'unixSockets', 'drainSeconds'];
+
+export interface HostSettings {
+  readonly listen: string;
+  readonly http: string;
+  readonly unixSockets: unknown;
+  readonly drainSeconds: unknown;
+}
+
+/** Reads and checks the options before anything is touched. Throws CliError with all problems. */
+export function hostSettings(input: Arguments): HostSettings {
+  const file = input.text('config');
+  const given = file === undefined ? {} : readHostFile(file);
+  // With a program there is nobody who would type the address, and runs side by side must not collide.
+  const withProgram = input.program !== undefined;
+  const text = (key: 'listen' | 'http', fallback: string): string =>
+    (input.text(key) ?? given[key] ?? (withProgram ? ANY_PORT : fallback)) as string;
+  return {
+    listen: text('listen', DEFAULT_LISTEN),
+    http: text('http', DEFAULT_HTTP),
+    unixSockets: given['unixSockets'],
+    drainSeconds: given['drainSeconds'] ?? 10,
+  };
+}
+
+function readHostFile(file: string): Readonly<Record<string, unknown>> {
+  const value = readJsonFile(file);
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw usageError(
+      `${file} is not an object`,
+      `an object with some of ${HOST_KEYS.join(', ')}`,
+      'correct it',
+    );
+  }
+  const foreign = Object.keys(value).filter((key) => !HOST_KEYS.includes(key));
+  if (foreign.length === 0) return value as Readonly<Record<string, unknown>>;
+  throw usageError(
+    `${file}: ${foreign.map((key) => `/${key}`).join(', ')} cannot be set`,
+    `some of ${HOST_KEYS.join(', ')}: dev makes certificates, store and sockets itself`,
+    'leave them away, or use "npx sealwright serve"',
+  );
+}
+
+/** The host's configuration, checked as the host itself will check it. Throws CliError with all problems. */
+export function devHost(
+  settings: HostSettings,
+  state: string,
+  runFolder: string,
+  pki: DevPki,
+): { readonly config: Readonly<Record<string, unknown>>; readonly drainSeconds: number } {
+  const config = {
+    ...settings,
+    // The permissions of the folder keep other users out.
+    unixSockets: settings.unixSockets ?? [
+      { path: join(runFolder, 'api.sock'), name: 'dev', mode: '0600' },
+    ],
+    tls: { certFile: pki.server.cert, keyFile: pki.server.key, clientCaFile: pki.ca },
+    storeFile: statePaths(state).store,
+  };
+  try {
+    const parsed = parseHostConfig({ ...config, enclaveSocket: linkSocket(runFolder) });
+    return { config, drainSeconds: parsed.drainSeconds };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw usageError(
+      error.problems.join('; '),
+      'HOST:PORT with port 0 for any free one, and valid settings',
+      'correct --listen, --http or the file of --config',
+    );
+  }
+}
+
+export function devPki(state: string, settings: HostSettings): DevPki {
+  const hosts = [settings.listen, settings.http].map(hostOf).filter((host) => !isWildcard(host));
+  return ensureDevPki({
+    folder: statePaths(state).pki,
+    hosts: [...new Set(hosts)],
+    clients: [DEV_CALLER],
+  });
+}
+
+/** `create`: only for a folder that has never had a platform. */
+export function devPlatform(state: string, runFolder: string, create: boolean): PlatformConfig {
+  try {
+    return defaultPlatformConfig({ stateFolder: state, create, linkSocket: linkSocket(runFolder) });
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error;
+    throw new CliError({
+      status: EXIT.refused,
+      problem: error.message,
+      wayOut: 'run "npm run setup"',
+    });
+  }
+}
+
+/** Without its brackets. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replaceAll(/^\[|\]$/g, '');
+}
+
+function isWildcard(host: string): boolean {
+  return host === '' || host === '0.0.0.0' || (isIP(host) === 6 && /^[0:]+$/.test(host));
+}
+
+/** What a client on this computer dials for what a server listens on. */
+export function dialable(address: string): string {
+  if (!isWildcard(hostOf(address))) return address;
+  return `127.0.0.1${address.slice(address.lastIndexOf(':'))}`;
+}

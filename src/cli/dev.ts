@@ -1,0 +1,42 @@
+import { canonicalJsonFile, readJsonFile } from './canonical-file.ts';
+import type { Arguments, Command } from './command.ts';
+import { devManifest } from './dev-manifest.ts';
+import { Progress } from './progress.ts';
+
+export const dev: Command = {
+  name: 'dev',
+  example: 'npx sealwright dev --state .sealwright',
+  takesProgram: true,
+  options: {
+    state: { value: 'DIR', help: 'state folder, made when it is new (default .sealwright)' },
+    listen: {
+      value: 'HOST:PORT',
+      help: 'gRPC (default 127.0.0.1:7443; with CMD a free port; port 0: a free one)',
+    },
+    http: { value: 'HOST:PORT', help: 'HTTP front (default 127.0.0.1:7480; with CMD a free port)' },
+    config: {
+      value: 'FILE',
+      help: 'JSON with listen, http, unixSockets, drainSeconds of the host',
+    },
+    policy: { value: 'FILE', help: 'JSON policy of a new cluster, instead of the default rings' },
+    destroy: { help: 'first wipe the state folder, keys included; only a folder of ours' },
+    verbose: { help: 'logs of host and platform on stderr instead of in the state folder' },
+  },
+  notes: [
+    'Everything runs on a simulated platform: the evidence is valid in form, and it PROTECTS NOTHING from root, ' +
+      'from the user who runs it, or from a copy of the state folder.',
+    'With "-- CMD" the service lives as long as that program. CMD finds the service in its environment: ' +
+      'SEALWRIGHT_ADDRESS and SEALWRIGHT_HTTP (HOST:PORT), SEALWRIGHT_CA, SEALWRIGHT_CERT and SEALWRIGHT_KEY (paths), ' +
+      'SEALWRIGHT_STATE, SEALWRIGHT_REFERENCE. Stdout and exit status are those of CMD; 70 when the enclave is halted.',
+    'Ctrl-C and SIGTERM let calls in flight finish, then stop host, enclave and platform; a second one stops at once.',
+  ],
+  run: runDev,
+};
+
+async function runDev(input: Arguments): Promise<number> {
+  const policy = input.text('policy');
+  if (policy !== undefined) canonicalJsonFile(policy);
+  const manifest = policy === undefined ? devManifest() : devManifest(readJsonFile(policy));
+  const { DevSession } = await import('./dev-session.ts');
+  return new DevSession(input, new Progress(input.json), manifest).run();
+}

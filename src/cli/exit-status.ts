@@ -1,0 +1,28 @@
+/** Exit statuses of every command; 64 and 69 are those of sysexits.h. */
+export const EXIT = {
+  ok: 0,
+  /** `verify-evidence`: accepted, and weaker than it could be. */
+  warning: 1,
+  /** `verify`: the signature is not one of this key over this file. `verify-evidence`: refused. */
+  verificationFailed: 2,
+  /** `verify-evidence`, `inspect`: the bytes are no evidence. */
+  undecodable: 3,
+  /** Wrong arguments, or a file that is missing or unreadable. */
+  usage: 64,
+  /** No service answers, or it is not ready; the same command may work later. */
+  unavailable: 69,
+  /** The service refused, or something else went wrong. */
+  refused: 70,
+} as const satisfies Record<string, number>;
+
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+export const EXIT_HELP = [
+  '0   done',
+  '1   verify-evidence: accepted with a warning, as all simulated evidence is',
+  '2   verify: the signature does not match; verify-evidence: refused',
+  '3   verify-evidence, inspect: not decodable',
+  '64  wrong arguments, or a missing file',
+  '69  no service answers, or it is not ready: try again later',
+  '70  refused, or any other failure',
+] as const;

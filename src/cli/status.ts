@@ -1,0 +1,80 @@
+import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
+import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
+import type { Arguments, Command } from './command.ts';
+import { withClient } from './connection.ts';
+import { EXIT } from './exit-status.ts';
+import { hex, printJson, printTable, printText } from './output.ts';
+
+export const SIMULATED_WARNING = 'SIMULATED, protects nothing';
+
+export const status: Command = {
+  name: 'status',
+  example: 'npx sealwright status --state .sealwright',
+  options: CLIENT_OPTIONS,
+  notes: [
+    CLIENT_NOTE,
+    'The exit status is 0 whenever the service answered, also when its enclave is halted or absent: ' +
+      'scripts read "phase" with --json.',
+  ],
+  run: runStatus,
+};
+
+async function runStatus(input: Arguments): Promise<number> {
+  const answer = await withClient(input, (client) => client.getStatus());
+  const { phaseWord } = await import('./words.ts');
+  const phase = phaseWord(answer.phase);
+  if (input.json) printJson(statusDocument(answer, phase));
+  else printStatus(answer, phase);
+  return EXIT.ok;
+}
+
+export function statusDocument(answer: GetStatusResponse, phase: string): Record<string, unknown> {
+  const halted = answer.haltReason !== '';
+  return {
+    phase,
+    ...(halted ? { halt: { reason: answer.haltReason, details: answer.haltDetails } } : {}),
+    clusterId: hex(answer.clusterId),
+    platform: answer.platform,
+    simulated: answer.simulated,
+    measurements: answer.measurements.map(hex),
+    epoch: Number(answer.epoch),
+    rings: answer.rings,
+    instanceId: hex(answer.instanceId),
+    tokenSerial: answer.tokenSerial,
+    workersReady: answer.workersReady,
+  };
+}
+
+function printStatus(answer: GetStatusResponse, phase: string): void {
+  const rows: [string, string][] = [['phase', phase]];
+  if (answer.haltReason !== '') rows.push(...haltRows(answer));
+  if (answer.platform !== '') {
+    rows.push([
+      'platform',
+      answer.simulated ? `${answer.platform}: ${SIMULATED_WARNING}` : answer.platform,
+    ]);
+  }
+  rows.push(['cluster', answer.clusterId.byteLength === 0 ? 'none yet' : hex(answer.clusterId)]);
+  answer.measurements.forEach((bytes, i) => rows.push([`MR${String(i)}`, hex(bytes)]));
+  if (answer.tokenSerial !== '') {
+    rows.push(['token', `${answer.tokenSerial}, ${String(answer.workersReady)} workers ready`]);
+  }
+  rows.push(['rings', String(answer.rings)], ['epoch', String(answer.epoch)]);
+  printTable(rows);
+  const next = NEXT_STEPS[phase];
+  if (next !== undefined) printText(`\n${next}`);
+}
+
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  absent: 'No enclave is connected to the host; the log of the host tells more.',
+  setup: 'There is no cluster yet: npx sealwright init --manifest FILE',
+};
+
+/** Reason first, facts next, the way out last: what a person in a hurry reads. */
+export function haltRows({ haltReason, haltDetails }: GetStatusResponse): [string, string][] {
+  const { wayOut, ...facts } = haltDetails;
+  const rows: [string, string][] = [['halted', haltReason]];
+  for (const [key, value] of Object.entries(facts)) rows.push([`  ${key}`, value]);
+  if (wayOut !== undefined) rows.push(['  way out', wayOut]);
+  return rows;
+}

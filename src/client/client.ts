@@ -1,0 +1,143 @@
+/**
+ * The plain gRPC client: one channel, one method per call, errors as SignerError. It believes what
+ * the service says; checking evidence and key statements is the attested client's work.
+ */
+import { Client, Metadata, credentials } from '@grpc/grpc-js';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
+import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
+import type { CommitGenesisResponse } from '../gen/sealwright/v1/genesis.ts';
+import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
+import type { Key } from '../gen/sealwright/v1/keys.ts';
+import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
+import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
+import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
+import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
+import { DEFAULT_DEADLINE_MS, MAX_RESPONSE_BYTES } from '../../enclave/wire/limits.ts';
+import { SignerError, signerErrorFrom } from './signer-error.ts';
+
+/** Where the service is and who we are: PEM bytes, not paths. */
+export type Endpoint =
+  | {
+      readonly kind: 'tls';
+      /** HOST:PORT. */
+      readonly address: string;
+      readonly ca: Uint8Array;
+      readonly cert: Uint8Array;
+      readonly key: Uint8Array;
+    }
+  | { readonly kind: 'socket'; readonly path: string };
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  /** Wait for a connection until the time-out instead of failing at the first refused one. */
+  readonly waitForReady?: boolean;
+}
+
+const GRPC_INTERNAL = 13;
+
+/** Genesis makes two dozen key pairs on the token, RSA among them. */
+const GENESIS_TIMEOUT_MS = 60_000;
+
+export class SealwrightClient {
+  readonly #client: Client;
+
+  /** Opens no connection yet. Throws for PEM bytes that OpenSSL cannot read. */
+  constructor(endpoint: Endpoint) {
+    const options = {
+      'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+      // grpc-js waits a second after the first refused connection; a killed host is back sooner.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 5_000,
+      // https_proxy in the environment is not meant for this computer itself.
+      ...(isHere(endpoint) ? { 'grpc.enable_http_proxy': 0 } : {}),
+    };
+    this.#client =
+      endpoint.kind === 'socket'
+        ? new Client(`unix:${endpoint.path}`, credentials.createInsecure(), options)
+        : new Client(
+            endpoint.address,
+            credentials.createSsl(
+              Buffer.from(endpoint.ca),
+              Buffer.from(endpoint.key),
+              Buffer.from(endpoint.cert),
+            ),
+            options,
+          );
+  }
+
+  getStatus(options?: CallOptions): Promise<GetStatusResponse> {
+    return this.#call(StatusServiceService.getStatus, {}, options);
+  }
+
+  /** The bundle as it came, to be verified; an empty nonce asks for none. */
+  async getEvidence(
+    nonce: Uint8Array,
+    { fresh = false, ...options }: CallOptions & { readonly fresh?: boolean } = {},
+  ): Promise<Uint8Array> {
+    const request = { nonce, fresh };
+    return (await this.#call(AttestationServiceService.getEvidence, request, options)).bundle;
+  }
+
+  /** `version` 0 asks for the one that signs now. */
+  async getKey(ring: string, version = 0, options?: CallOptions): Promise<Key> {
+    const { key } = await this.#call(KeyServiceService.getKey, { ring, version }, options);
+    if (key === undefined) {
+      throw new SignerError('GetKey answered without a key', {
+        reason: 'NOT_EXPLAINED',
+        retryable: false,
+        grpcStatus: GRPC_INTERNAL,
+        metadata: {},
+      });
+    }
+    return key;
+  }
+
+  async listKeys(options?: CallOptions): Promise<readonly Key[]> {
+    return (await this.#call(KeyServiceService.listKeys, {}, options)).keys;
+  }
+
+  /** Checks nothing of the answer; see `src/cli/sign.ts` for what a careful caller compares. */
+  sign(request: SignRequest, options?: CallOptions): Promise<SignResponse> {
+    return this.#call(SigningServiceService.sign, request, options);
+  }
+
+  commitGenesis(manifest: Uint8Array, options?: CallOptions): Promise<CommitGenesisResponse> {
+    return this.#call(
+      GenesisServiceService.commitGenesis,
+      { manifest },
+      { timeoutMs: GENESIS_TIMEOUT_MS, ...options },
+    );
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #call<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    { timeoutMs = DEFAULT_DEADLINE_MS, waitForReady = false }: CallOptions = {},
+  ): Promise<Response> {
+    const metadata = new Metadata({ waitForReady });
+    const options = { deadline: Date.now() + timeoutMs };
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        metadata,
+        options,
+        (error, response) => {
+          if (error !== null) reject(signerErrorFrom(error));
+          else if (response !== undefined) resolve(response);
+        },
+      );
+    });
+  }
+}
+
+function isHere(endpoint: Endpoint): boolean {
+  return endpoint.kind === 'socket' || /^(localhost|127\.[\d.]+|\[::1\]):/.test(endpoint.address);
+}
