@@ -1,0 +1,190 @@
+/** From a parsed JSON document to an appraisal policy, with all problems at once. */
+import {
+  AppraisalPolicyError,
+  type AppraisalPolicy,
+  type ClusterRule,
+  type HostAssertedRule,
+  type PolicyProblem,
+  type RefuseNone,
+  type RequireValue,
+  type RequireWord,
+  type SimulatedRule,
+  type Skip,
+  type SourceRule,
+  type TimeRule,
+} from './appraisal-policy.ts';
+import { decodePemCertificate } from './pem.ts';
+import { PolicyReader } from './policy-reader.ts';
+import { VENDOR_ROOTS, trustAnchor, type TrustAnchor } from './trust-anchor.ts';
+
+const REGISTER_BYTES = 48;
+const DIGEST_BYTES = 32;
+const MAX_SVN = 0xffff_ffff;
+const MAX_AGE_SECONDS = 3600;
+const WORD = /^[a-z0-9][a-z0-9-]{0,63}$/;
+const FORMAT = /^[a-z0-9][a-z0-9./-]{0,63}$/;
+/** Key types of PROTOCOLS §9, as ssh-keygen writes them, without the comment. */
+const ADMIN_KEY =
+  /^(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com|ecdsa-sha2-nistp(?:256|384)|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,600}={0,2}$/;
+
+/**
+ * Reads an appraisal policy from a parsed JSON document (docs/schema/appraisal-policy.schema.json).
+ *
+ * It does NOT know whether reference values or anchors are good ones, and can't see a member that stands twice
+ * in the JSON text: JSON.parse keeps the last.
+ * @throws AppraisalPolicyError with every problem as a JSON pointer: a missing or unknown member, an empty list,
+ * a skip without a reason
+ */
+export function parseAppraisalPolicy(document: unknown): AppraisalPolicy {
+  const problems: PolicyProblem[] = [];
+  const reader = new PolicyReader(document, '', problems);
+  reader.integer('v', 1, 1);
+  reader.word('kind', ['appraisal-policy']);
+  // Editors find the schema by this; it has no meaning here.
+  if (reader.has('$schema')) reader.text('$schema');
+  const registers = reader.object('registers');
+  const svn = reader.object('svn');
+  const debug = reader.object('debug');
+  const policy: AppraisalPolicy = {
+    source: readSource(reader.object('source')),
+    trustAnchors: readAnchors(reader.object('trustAnchors')),
+    simulated: readSimulated(reader.object('simulated')),
+    registers: {
+      MR0: readValues(registers.object('MR0'), REGISTER_BYTES),
+      MR1: readValues(registers.object('MR1'), REGISTER_BYTES),
+      MR2: readValues(registers.object('MR2'), REGISTER_BYTES),
+    },
+    svnAtLeast: svn.integer('atLeast', 0, MAX_SVN),
+    cluster: readCluster(reader.object('cluster')),
+    policyDigest: readValues(reader.object('policyDigest'), DIGEST_BYTES),
+    tokenChannel: readWordsOrNone(reader.object('tokenChannel')),
+    anchor: readWordsOrNone(reader.object('anchor')),
+    provisioning: readWords(reader.object('provisioning')),
+    hostAssertedRings: readHostAsserted(reader.object('hostAssertedRings')),
+    time: readTime(reader.object('time')),
+  };
+  svn.word('rule', ['require']);
+  // One word only: a debugged enclave has no secrets, so no rule could make it acceptable.
+  debug.word('rule', ['deny']);
+  for (const part of [registers, svn, debug, reader]) part.end();
+  if (problems.length > 0) throw new AppraisalPolicyError(problems);
+  return policy;
+}
+
+function readSkip(reader: PolicyReader): Skip {
+  return { rule: 'skip', because: reader.text('because') };
+}
+
+function readSource(reader: PolicyReader): SourceRule {
+  const rule = reader.word('rule', ['release', 'trust-on-first-use']);
+  const source: SourceRule =
+    rule === 'release'
+      ? { rule, name: reader.text('name') }
+      : { rule, because: reader.text('because') };
+  reader.end();
+  return source;
+}
+
+function readAnchors(reader: PolicyReader): readonly TrustAnchor[] {
+  const rule = reader.word('rule', ['vendor-roots', 'require']);
+  const anchors = rule === 'vendor-roots' ? VENDOR_ROOTS : reader.objects('anyOf', readAnchor);
+  reader.end();
+  return anchors.filter((anchor) => anchor !== undefined);
+}
+
+function readAnchor(reader: PolicyReader): TrustAnchor | undefined {
+  const name = reader.text('name');
+  const format = reader.text('format', FORMAT, 'the name of a format');
+  const pem = reader.long('certificate');
+  if (name === '' || format === '' || pem === '') return undefined;
+  try {
+    return trustAnchor(name, format, decodePemCertificate(pem));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    reader.problem('certificate', error.message);
+    return undefined;
+  }
+}
+
+function readSimulated(reader: PolicyReader): SimulatedRule {
+  const rule = reader.word('rule', ['refuse', 'accept-simulated']);
+  const simulated = rule === 'refuse' ? { rule } : { rule, because: reader.text('because') };
+  reader.end();
+  return simulated;
+}
+
+function readValues(reader: PolicyReader, bytes: number): RequireValue | Skip {
+  const rule = reader.word('rule', ['require', 'skip']);
+  const values: RequireValue | Skip =
+    rule === 'skip'
+      ? readSkip(reader)
+      : {
+          rule,
+          anyOf: reader.objects('anyOf', (item) => ({
+            name: item.text('name'),
+            value: item.hex('value', bytes),
+            notAfterMs: item.optionalTime('notAfter'),
+          })),
+        };
+  reader.end();
+  return values;
+}
+
+function readWords(reader: PolicyReader): RequireWord | Skip {
+  const rule = reader.word('rule', ['require', 'skip']);
+  const words = rule === 'skip' ? readSkip(reader) : { rule, anyOf: anyWord(reader) };
+  reader.end();
+  return words;
+}
+
+/** For what may be missing altogether, and is then called `none`. */
+function readWordsOrNone(reader: PolicyReader): RequireWord | RefuseNone | Skip {
+  const rule = reader.word('rule', ['require', 'refuse-none', 'skip']);
+  const words: RequireWord | RefuseNone | Skip =
+    rule === 'skip'
+      ? readSkip(reader)
+      : rule === 'require'
+        ? { rule, anyOf: anyWord(reader) }
+        : { rule };
+  reader.end();
+  return words;
+}
+
+function anyWord(reader: PolicyReader): string[] {
+  return reader.texts('anyOf', WORD, 'a word of a-z, 0-9 and -');
+}
+
+function readHostAsserted(reader: PolicyReader): HostAssertedRule {
+  const rule = reader.word('rule', ['refuse', 'require', 'skip']);
+  const rings: HostAssertedRule =
+    rule === 'skip'
+      ? readSkip(reader)
+      : rule === 'refuse'
+        ? { rule }
+        : { rule, anyOf: anyWord(reader) };
+  reader.end();
+  return rings;
+}
+
+function readCluster(reader: PolicyReader): ClusterRule {
+  const rule = reader.word('rule', ['require', 'skip']);
+  let cluster: ClusterRule;
+  if (rule === 'skip') cluster = readSkip(reader);
+  else if (reader.has('adminKeys') || reader.has('threshold')) {
+    const adminKeys = reader.texts('adminKeys', ADMIN_KEY, 'an SSH public key without its comment');
+    const threshold = reader.integer('threshold', 1, Math.max(1, adminKeys.length));
+    cluster = { rule, adminKeys, threshold };
+  } else cluster = { rule, clusterId: reader.hex('clusterId', DIGEST_BYTES) };
+  reader.end();
+  return cluster;
+}
+
+function readTime(reader: PolicyReader): TimeRule {
+  const mode = reader.word('mode', ['now', 'at-issue', 'max-age']);
+  const time =
+    mode === 'max-age'
+      ? { mode, seconds: reader.integer('seconds', 1, MAX_AGE_SECONDS) }
+      : { mode };
+  reader.end();
+  return time;
+}

@@ -1,0 +1,63 @@
+/**
+ * The little of Web Crypto that a verifier needs. A key that can't be imported and a signature of another
+ * length verify nothing: both are false, never an exception.
+ */
+
+/** Named curves of ECDSA (RFC 5480 §2.1.1.1), by their Web Crypto names. */
+export type Curve = 'P-256' | 'P-384' | 'P-521';
+
+/** Web Crypto's types want bytes that are surely not shared between threads. */
+function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+async function digest(algorithm: string, bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest(algorithm, own(bytes)));
+}
+
+export const sha256 = (bytes: Uint8Array): Promise<Uint8Array> => digest('SHA-256', bytes);
+export const sha512 = (bytes: Uint8Array): Promise<Uint8Array> => digest('SHA-512', bytes);
+
+async function verifies(
+  spki: Uint8Array,
+  keyAlgorithm: AlgorithmIdentifier | EcKeyImportParams,
+  signatureAlgorithm: AlgorithmIdentifier | EcdsaParams,
+  signature: Uint8Array,
+  message: Uint8Array,
+): Promise<boolean> {
+  try {
+    const key = await crypto.subtle.importKey('spki', own(spki), keyAlgorithm, false, ['verify']);
+    return await crypto.subtle.verify(signatureAlgorithm, key, own(signature), own(message));
+  } catch (error) {
+    // DataError: no such key; OperationError: a signature the implementation won't look at. Anything else,
+    // above all a platform without the algorithm, must not read as "false signature".
+    const name = error instanceof DOMException ? error.name : '';
+    if (name === 'DataError' || name === 'OperationError') return false;
+    throw error;
+  }
+}
+
+/** RFC 8032 §5.1.7. */
+export function checkEd25519(
+  spki: Uint8Array,
+  signature: Uint8Array,
+  message: Uint8Array,
+): Promise<boolean> {
+  return verifies(spki, 'Ed25519', 'Ed25519', signature, message);
+}
+
+/** ECDSA with the signature as r ‖ s (IEEE P1363). */
+export function checkEcdsa(
+  key: { readonly spki: Uint8Array; readonly curve: Curve; readonly hash: 'SHA-256' | 'SHA-384' },
+  signature: Uint8Array,
+  message: Uint8Array,
+): Promise<boolean> {
+  const { spki, curve, hash } = key;
+  return verifies(
+    spki,
+    { name: 'ECDSA', namedCurve: curve },
+    { name: 'ECDSA', hash },
+    signature,
+    message,
+  );
+}
