@@ -116,19 +116,16 @@ export interface TokenModule {
   /** Tokens that the module shows, with and without initialisation. */
   listTokens(): Promise<readonly TokenInfo[]>;
   /**
-   * The token that `initToken` would take: an uninitialised one, or that with `destroySerial`;
-   * undefined when there is none. Tells before anything is touched what the token can't do.
+   * The uninitialised token that `initToken` would take; undefined when there is none. Tells before anything is touched what the token can't do.
    */
-  candidate(destroySerial: string | undefined): Promise<TokenCandidate | undefined>;
+  candidate(): Promise<TokenCandidate | undefined>;
   /**
-   * C_InitToken and C_InitPIN on an uninitialised token (the one with this serial number is wiped
-   * first when `destroySerial` is given). Resolves with the token as it is now.
+   * C_InitToken and C_InitPIN on an uninitialised token. Resolves with the token as it is now.
    */
   initToken(request: {
     readonly label: string;
     readonly soPin: Pin;
     readonly userPin: Pin;
-    readonly destroySerial: string | undefined;
   }): Promise<TokenInfo>;
   /** Opens the pool on the token with this serial number: one login first, and only if it holds, the rest. */
   open(serial: string, userPin: Pin): Promise<Token>;

@@ -27,7 +27,9 @@ fi
 unset NODE_OPTIONS
 # The packages of buf for one machine are locked without the wrapper that installs all of them.
 PATH=$bin:$root/node_modules/.bin:$root/node_modules/@bufbuild/$buf/bin:$PATH
-export PATH
+# Without a home folder buf would keep its cache in the current one.
+BUF_CACHE_DIR=$root/build/buf-cache
+export PATH BUF_CACHE_DIR
 
 found=$("$bin/node" -v)
 if [ "$found" != "$expected" ]; then

@@ -10,8 +10,6 @@ import { parsePolicy, type Policy } from './policy.ts';
 export interface GenesisManifest {
   readonly name: string;
   readonly provisioning: 'init-token';
-  /** Serial number of the initialised token that may be wiped; undefined: an uninitialised one is taken. */
-  readonly destroySerial: string | undefined;
   readonly policy: Policy;
 }
 
@@ -23,14 +21,13 @@ export function parseGenesisManifest(bytes: Uint8Array): GenesisManifest {
   const name = reader.string('name', /^[a-z0-9][a-z0-9-]{0,31}$/);
   const provisioning = reader.oneOf('provisioning', ['init-token']);
   const token = reader.object('token');
-  const use = token.oneOf('use', ['uninitialised', 'destroy']);
-  const destroySerial =
-    use === 'destroy' ? token.string('serial', /^[\x21-\x7e]{1,32}$/) : undefined;
+  // To wipe an initialised token takes its own SO PIN (PKCS#11 v3.1 §5.5.7), which nobody can bring here yet.
+  token.oneOf('use', ['uninitialised']);
   token.end();
   const policy = parsePolicy(reader.object('policy'));
   if (policy.version !== 1) reader.fail('policy/version', 'the first policy has version 1');
   reader.end();
-  return { name, provisioning, destroySerial, policy };
+  return { name, provisioning, policy };
 }
 
 export function genesisDigest(manifest: Uint8Array): Uint8Array {

@@ -59,9 +59,9 @@ export async function checkManifest(ports: Ports, bytes: Uint8Array): Promise<Ge
     if (!(error instanceof SignedJsonError)) throw error;
     throw new Refusal('MANIFEST_INVALID', { field: error.place, expected: error.message });
   }
-  const free = await candidateOf(ports, manifest);
+  const free = await candidateOf(ports);
   if (free === undefined) {
-    throw new Refusal('TOKEN_UNAVAILABLE', { token: manifest.destroySerial ?? 'uninitialised' });
+    throw new Refusal('TOKEN_UNAVAILABLE', { token: 'uninitialised' });
   }
   for (const ring of manifest.policy.rings) {
     const missing = ring.residency === 'hsm' ? free.missingMechanism(ring.algorithm) : undefined;
@@ -74,9 +74,9 @@ export async function checkManifest(ports: Ports, bytes: Uint8Array): Promise<Ge
 }
 
 /** Nothing was touched yet: a module that does not answer is no reason to halt. */
-async function candidateOf(ports: Ports, manifest: GenesisManifest) {
+async function candidateOf(ports: Ports) {
   try {
-    return await ports.tokens.candidate(manifest.destroySerial);
+    return await ports.tokens.candidate();
   } catch (error) {
     throw error instanceof TokenFailure ? new Refusal('TOKEN_UNAVAILABLE') : error;
   }
@@ -102,7 +102,6 @@ export async function commitGenesis(
     label: `${TOKEN_LABEL_PREFIX}${manifest.name}`.slice(0, 32),
     soPin,
     userPin,
-    destroySerial: manifest.destroySerial,
   });
   const token = await ports.tokens.open(info.serial, userPin);
   try {

@@ -44,11 +44,8 @@ class HsmModule implements TokenModule {
     return result.value.tokens.map(portTokenInfo);
   }
 
-  async candidate(destroySerial: string | undefined): Promise<TokenCandidate | undefined> {
-    const call = {
-      $case: 'describeCandidate',
-      value: { destroySerial: destroySerial ?? '' },
-    } as const;
+  async candidate(): Promise<TokenCandidate | undefined> {
+    const call = { $case: 'describeCandidate', value: {} } as const;
     try {
       const result = await this.#once('candidate', { call });
       if (result.$case !== 'tokenOpened') throw new TokenFailure('unavailable', 'candidate');
@@ -64,19 +61,18 @@ class HsmModule implements TokenModule {
   }
 
   /**
-   * See TokenModule. When `destroySerial` is given, `soPin` must be that token's own (PKCS#11 v3.1 §5.5.7). If this
+   * See TokenModule. If this
    * rejects after C_InitToken, the token is initialised but has no user PIN; its SO PIN is `soPin`.
    */
   async initToken(request: {
     readonly label: string;
     readonly soPin: Pin;
     readonly userPin: Pin;
-    readonly destroySerial: string | undefined;
   }): Promise<TokenInfo> {
-    const { label, destroySerial = '' } = request;
+    const { label } = request;
     const result = await this.#once(
       'initToken',
-      { call: { $case: 'initToken', value: { label, destroySerial } } },
+      { call: { $case: 'initToken', value: { label } } },
       [request.soPin, request.userPin],
     );
     if (result.$case !== 'tokenInfo') throw new TokenFailure('unavailable', 'initToken');

@@ -50,7 +50,7 @@ export class WorkerRequests {
         };
       case 'describeCandidate': {
         const module = this.#loaded();
-        const candidate = requireCandidate(module, call.value.destroySerial);
+        const candidate = requireCandidate(module);
         return { $case: 'tokenOpened', value: describeToken(module, candidate) };
       }
       case 'initToken': {

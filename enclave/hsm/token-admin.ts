@@ -7,7 +7,6 @@ import type {
 import {
   CKF_RW_SESSION,
   CKF_SERIAL_SESSION,
-  CKF_SO_PIN_AT_RISK,
   CKF_TOKEN_INITIALIZED,
   CKU_SO,
   type Cryptoki,
@@ -49,20 +48,14 @@ export function requireToken(module: Cryptoki, serial: string): SlotToken {
   return found;
 }
 
-/**
- * C_InitToken, then C_InitPIN as SO (v3.1 §5.5.7, §5.5.8). To wipe an initialised token, `soPin` must be the token's
- * own: the module checks it, and a wrong one counts.
- */
+/** C_InitToken, then C_InitPIN as SO (v3.1 §5.5.7, §5.5.8). */
 export function initToken(
   module: Cryptoki,
   request: InitTokenRequest,
   soPin: string,
   userPin: string,
 ): TokenInfo {
-  const { slot, info } = requireCandidate(module, request.destroySerial);
-  // An uninitialised SoftHSM token says CKF_SO_PIN_LOCKED; it has no SO PIN that could be.
-  if (request.destroySerial !== '' && (info.flags & CKF_SO_PIN_AT_RISK) !== 0)
-    throw new Refusal('pin-at-risk');
+  const { slot } = requireCandidate(module);
   if (!/^[\x20-\x7e]{1,32}$/.test(request.label)) throw new Refusal('bad-request');
   // pkcs11js hands the label over unpadded, and the module reads 32 bytes of it.
   module.C_InitToken(slot, soPin, request.label.padEnd(LABEL_BYTES));
@@ -74,9 +67,8 @@ export function initToken(
   return tokenInfo(module, slot);
 }
 
-/** The token that may be initialised: an uninitialised one when `destroySerial` is empty. */
-export function requireCandidate(module: Cryptoki, destroySerial: string): SlotToken {
-  if (destroySerial !== '') return requireToken(module, destroySerial);
+/** The token that may be initialised. */
+export function requireCandidate(module: Cryptoki): SlotToken {
   const found = listSlots(module).find(({ info }) => (info.flags & CKF_TOKEN_INITIALIZED) === 0);
   if (found === undefined) throw new Refusal('token-missing');
   return found;

@@ -179,6 +179,12 @@ function acceptedCases(): VectorCase[] {
       }),
       ...withPolicy({ tokenChannel: { rule: 'refuse-none' }, anchor: { rule: 'refuse-none' } }),
     }),
+    accepted('host-asserted-skipped', 'any rings will do', {
+      bundle: made({ claims: { hostAssertedRings: ['kube'] } }),
+      ...withPolicy({ hostAssertedRings: { rule: 'skip', because: 'not ours' } }),
+    }),
+    accepted('issued-at-the-edge', 'a clock that runs exactly 60 s behind', { now: NOW - 120_000 }),
+    accepted('not-after-at-the-edge', 'the last millisecond', { now: NOW + HOUR_MS - 60_000 }),
     accepted('higher-svn', 'a later release', {
       bundle: made({ claims: { svn: 2 }, quote: { svn: 2 } }),
     }),

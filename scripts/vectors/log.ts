@@ -171,6 +171,7 @@ function consistencyCases(): VectorCase[] {
   return [
     ...published,
     refused('old-zero', 'no older tree', { oldSize: 0, oldRoot: rootOfSize(0), proof: [] }),
+    refused('both-zero', 'two empty trees', inputOf(0, 0, [])),
     refused('old-larger', 'the older is larger', inputOf(8, 6, good.proof)),
     refused('old-negative', 'a negative size', { oldSize: -6 }),
     refused('old-fraction', 'half a leaf', { oldSize: 6.5 }),

@@ -6,7 +6,8 @@ export function howItEnded({ code, signal, log }: ChildEnd): string {
   const lines = log.split('\n').filter((line) => line.trim() !== '');
   const refusal = lines.map(refusalOf).find((problems) => problems !== undefined);
   if (refusal !== undefined) return refusal;
-  const last = lines.at(-1);
+  // An exception that nobody caught ends with the version of Node; its first line says more.
+  const last = lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
   return last === undefined || signal !== null ? how : `${how}, last words: ${last.slice(0, 400)}`;
 }
 

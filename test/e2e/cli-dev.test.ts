@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
+  lineOf,
   processesOf,
   runSealwright,
   spawnSealwright,
@@ -105,7 +106,7 @@ describe('dev with a program', () => {
     later(() => child.kill('SIGKILL'));
     let stdout = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    await until(() => stdout.includes('up') || child.exitCode !== null, 60_000);
+    await lineOf(child);
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     expect((await ended)[0]).toBe(5);

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
 import { devManifest } from '../../src/cli/dev-manifest.ts';
 import {
+  lineOf,
   processesOf,
   runSealwright,
   spawnSealwright,
@@ -146,11 +147,7 @@ describe('the end', () => {
       '-c',
       'trap "" TERM; echo up; exec sleep 1000',
     ]);
-    await new Promise<void>((resolve) => {
-      createInterface({ input: child.stdout }).once('line', () => {
-        resolve();
-      });
-    });
+    await lineOf(child);
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -229,9 +229,7 @@ describe.skipIf(softhsmIsMissing())('a pool recovers', () => {
       });
     }
     const pins = { soPin: new TestPin(''), userPin: USER_PIN };
-    await expect(
-      hsm.module().initToken({ label: 'x', ...pins, destroySerial: undefined }),
-    ).rejects.toMatchObject({
+    await expect(hsm.module().initToken({ label: 'x', ...pins })).rejects.toMatchObject({
       kind: 'request-refused',
     });
     await until(() => hsm.workerPids().length === 0);

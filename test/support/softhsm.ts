@@ -84,7 +84,6 @@ export class SoftHsm {
       label,
       soPin: SO_PIN,
       userPin: USER_PIN,
-      destroySerial: undefined,
     });
     return serial;
   }

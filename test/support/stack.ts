@@ -69,6 +69,16 @@ export async function runSealwright(
   return { status: code ?? -1, stdout, stderr };
 }
 
+/** The next line of a program's stdout. Rejects when it ends first. */
+export function lineOf(child: ChildProcessWithoutNullStreams): Promise<string> {
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', resolve);
+    child.once('exit', (code) => {
+      reject(new Error(`no line, but an end with status ${String(code)}`));
+    });
+  });
+}
+
 /** What `dev --json` says when it is ready, or halted. */
 export interface Ready {
   readonly phase: string;
@@ -208,7 +218,8 @@ export async function startStack(
   });
   const ready = await new Promise<Ready>((resolve, reject) => {
     const giveUp = (why: string): void => {
-      child.kill('SIGKILL');
+      child.kill('SIGTERM');
+      if (options.state === undefined) rmSync(folder, { recursive: true, force: true });
       reject(new Error(`the stack did not start (${why}):\n${errors.join('\n')}`));
     };
     const timer = setTimeout(() => {

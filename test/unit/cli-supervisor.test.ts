@@ -108,6 +108,10 @@ describe('the end of a process in words', () => {
     [{ ...end, code: null, signal: 'SIGKILL' as const, log: 'x\n' }, 'signal SIGKILL'],
     [{ ...end, log: 'a\nb\n' }, 'status 1, last words: b'],
     [
+      { ...end, log: 'x\nTypeError: y\n    at z\n\nNode.js v24\n' },
+      'status 1, last words: TypeError: y',
+    ],
+    [
       { ...end, log: '{"event":"host.refused-to-start","problems":["/a: b","/c: d"]}\n' },
       '/a: b; /c: d',
     ],

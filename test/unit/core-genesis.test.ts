@@ -50,10 +50,6 @@ describe('a manifest that can not be committed', () => {
     await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('TOKEN_UNAVAILABLE', {
       token: 'uninitialised',
     });
-    const destroy = manifestOf(RINGS, { use: 'destroy', serial: 'fake-0009' });
-    await expect(running.commitGenesis(destroy)).toRefuseWith('TOKEN_UNAVAILABLE', {
-      token: 'fake-0009',
-    });
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
   });
 
@@ -69,15 +65,12 @@ describe('a manifest that can not be committed', () => {
 });
 
 describe('a genesis', () => {
-  test('wipes the named token and no other', async () => {
-    const world = new World('destroy', ['fake-0001', 'fake-0002']);
-    for (const device of world.tokens.devices) {
-      device.initialised = true;
-      device.label = 'somebody else';
-    }
+  test('leaves initialised tokens alone', async () => {
+    const world = new World('others', ['fake-0001', 'fake-0002']);
+    world.tokens.device.initialised = true;
+    world.tokens.device.label = 'somebody else';
     const running = await world.boot();
-    const destroy = manifestOf(RINGS, { use: 'destroy', serial: 'fake-0002' });
-    expect((await running.commitGenesis(destroy)).tokenSerial).toBe('fake-0002');
+    expect((await running.commitGenesis(manifestOf(RINGS))).tokenSerial).toBe('fake-0002');
     expect(world.tokens.device.label).toBe('somebody else');
   });
 

@@ -10,10 +10,11 @@ import {
   encodeVerifierKey,
   parseNote,
 } from '../../enclave/wire/tlog-note.ts';
-import { encodeTlogProof } from '../../enclave/wire/tlog-proof.ts';
-import { toBeSignedHashInput } from '../../enclave/wire/tlog.ts';
+import { encodeTlogProof, parseTlogProof } from '../../enclave/wire/tlog-proof.ts';
+import { TlogError, toBeSignedHashInput, type TlogRule } from '../../enclave/wire/tlog.ts';
 import { noteSigner, signedNote } from '../../scripts/log-maker.ts';
 import { parseLeaf } from '../../src/tlog/leaf.ts';
+import { rootFromInclusion } from '../../src/tlog/merkle.ts';
 import { noteKeyId, openNote } from '../../src/tlog/note.ts';
 import {
   MalformedReceipt,
@@ -201,7 +202,42 @@ describe('the files of a receipt', () => {
   });
 });
 
+describe('an inclusion proof leads to no root', () => {
+  const good = {
+    leafHash: leafHash(receipt.leaf),
+    index: receipt.index,
+    size: LEAVES.length,
+    proof: receipt.proof,
+  };
+
+  test.each([
+    ['with a hash more', { proof: [...receipt.proof, salt] }],
+    ['with a hash less', { proof: receipt.proof.slice(1) }],
+    ['with a hash of 31 bytes', { proof: receipt.proof.map((hash) => hash.slice(1)) }],
+    ['with a leaf hash of 31 bytes', { leafHash: salt.slice(1) }],
+    ['at index = size', { index: LEAVES.length }],
+    ['in an empty tree', { index: 0, size: 0, proof: [] }],
+  ])('%s', async (_name, changed) => {
+    expect(await rootFromInclusion(good)).toEqual(batch.root);
+    expect(await rootFromInclusion({ ...good, ...changed })).toBeUndefined();
+  });
+});
+
 describe('notes', () => {
+  test.each([
+    ['a lone surrogate', '\ud800', 'utf-8'],
+    ['more than 256 KiB', 'x'.repeat(256 * 1024), 'note-size'],
+  ])('are refused for %s', (_name, line, rule) => {
+    expect(() => parseNote(`${line}\n${checkpoint}`)).toThrow(new TlogError(rule as TlogRule));
+  });
+
+  test('extra data of a proof is at most a leaf', () => {
+    const extra = new Uint8Array(65_536);
+    const text = encodeTlogProof({ extra, index: 0, proof: [], checkpoint });
+
+    expect(() => parseTlogProof(text)).toThrow(new TlogError('proof-extra'));
+  });
+
   test('are read as they are written', () => {
     const note = parseNote(checkpoint);
 

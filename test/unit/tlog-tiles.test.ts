@@ -123,6 +123,8 @@ describe('a tile reader', () => {
     const reader = new TileReader(100, () => Promise.resolve(new Uint8Array(length)));
 
     await expect(reader.inclusionProof(0)).rejects.toThrow(TlogError);
+    // Also when the hash that is asked for is there.
+    await expect(reader.leafHash(0)).rejects.toThrow(TlogError);
   });
 
   test('passes on what the callback throws', async () => {

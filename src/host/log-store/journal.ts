@@ -5,7 +5,7 @@
  */
 import { LogAppendRequest } from '../../../enclave/wire/gen/sealwright/enclave/v1/log_store.ts';
 import { JournalDamaged, JournalSegment, type SegmentBase } from './journal-segment.ts';
-import { LogDiskFailed, LogDiskFull, isFull, type LogFiles } from './log-files.ts';
+import { LogDiskFailed, LogDiskFull, isFull, type LogFile, type LogFiles } from './log-files.ts';
 
 /** A file of the journal is left for a new one at this length: recovery reads what is in a few of them. */
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -105,11 +105,11 @@ export class Journal {
    * Resolves when the record is durable. `before` tells the tree that it is appended to. Rejects with LogDiskFull
    * or LogDiskFailed. One at a time.
    */
-  async append(payload: Uint8Array, before: () => SegmentBase): Promise<void> {
+  async append(payload: Uint8Array, before: () => Promise<SegmentBase>): Promise<void> {
     let segment = this.#segments.at(-1);
     if (segment === undefined || (segment.bytes >= this.#segmentBytes && this.#newestUsed)) {
       // Without room for a new file the one in use serves on.
-      segment = (await this.#begin(before())) ?? segment;
+      segment = (await this.#begin(await before())) ?? segment;
       if (segment === undefined) throw new LogDiskFull();
     }
     await segment.append(payload);
@@ -141,30 +141,34 @@ export class Journal {
   /** Undefined when there is no room. */
   async #begin(base: SegmentBase): Promise<JournalSegment | undefined> {
     const name = segmentName(base.size);
+    let file: LogFile;
     try {
-      const segment = await this.#create(name, base);
-      if (segment === undefined) return undefined;
+      file = await this.#files.create(name);
+    } catch (error) {
+      if (isFull(error)) return undefined;
+      throw new LogDiskFailed();
+    }
+    try {
+      const segment = await JournalSegment.create(file, base);
       await this.#files.syncFolder('.');
       this.#segments.push(segment);
       this.#newestUsed = false;
       return segment;
     } catch (error) {
-      if (isFull(error)) return undefined;
+      await this.#abandon(name, file);
+      if (error instanceof LogDiskFull) return undefined;
       throw new LogDiskFailed();
     }
   }
 
-  async #create(name: string, base: SegmentBase): Promise<JournalSegment | undefined> {
-    const file = await this.#files.create(name);
+  /** A later file must not find a broken one before it. */
+  async #abandon(name: string, file: LogFile): Promise<void> {
     try {
-      return await JournalSegment.create(file, base);
-    } catch (error) {
       await file.close();
-      if (!(error instanceof LogDiskFull)) throw error;
-      // A later file must not find a broken one before it.
       await this.#files.remove(name);
       await this.#files.syncFolder('.');
-      return undefined;
+    } catch {
+      throw new LogDiskFailed();
     }
   }
 }

@@ -1,9 +1,11 @@
 /**
- * The host's copy of the log: answers the enclave's `log/…` calls. It decides nothing: the enclave checks
- * what it reads back, and readers verify every proof.
+ * The host's copy of the log as the enclave uses it: answers its `log/…` calls. It decides nothing: the enclave
+ * checks what it reads back, and readers verify every proof. A copy that is damaged says so to both, and the host
+ * runs on, so that status can tell why the enclave halted.
  */
-import { Refusal } from '../../../enclave/wire/error-code.ts';
-import { decodeMessage } from '../../../enclave/wire/decode-message.ts';
+import { join } from 'node:path';
+import { Refusal, type Reason } from '../../../enclave/wire/error-code.ts';
+import { decodeMessage, type MessageDecoder } from '../../../enclave/wire/decode-message.ts';
 import {
   LogAppendRequest,
   LogAppendResponse,
@@ -13,123 +15,189 @@ import {
   LogReadResponse,
   LogStateResponse,
 } from '../../../enclave/wire/gen/sealwright/enclave/v1/log_store.ts';
-import { MAX_FRAME_BYTES, MAX_RESPONSE_BYTES } from '../../../enclave/wire/limits.ts';
+import { MAX_RESPONSE_BYTES } from '../../../enclave/wire/limits.ts';
 import type { IncomingCall } from '../../../enclave/wire/link.ts';
 import { LOG_METHODS } from '../../../enclave/wire/methods.ts';
-import { Journal, JournalFull, openJournalFile, type JournalFile } from './journal.ts';
+import { MAX_LEAF_BYTES } from '../../../enclave/wire/tlog.ts';
+import type { Log } from '../log.ts';
+import { lockFile, type FolderLock } from './folder-lock.ts';
+import { LogConflict, LogCopy } from './log-copy.ts';
+import { LogDamaged, type Damage } from './log-damage.ts';
+import { LogDiskFailed, LogDiskFull, codeOf, diskLogFiles, type LogFiles } from './log-files.ts';
+import { openLog } from './open-log.ts';
+import { ServedCheckpoint } from './served-checkpoint.ts';
 
 const MAX_READ_LEAVES = 4096;
-const RESPONSE_ROOM_BYTES = 64 * 1024;
+/** What a leaf costs in an answer besides its bytes, and the rest of a frame. */
+const LEAF_OVERHEAD_BYTES = 8;
+const READ_BYTES = MAX_RESPONSE_BYTES - 64 * 1024 - MAX_READ_LEAVES * LEAF_OVERHEAD_BYTES;
+/** Places that are remembered as damaged, so that each is told once. */
+const MAX_TOLD = 1000;
+
+export interface LogStoreOptions {
+  readonly log: Log;
+  readonly segmentBytes?: number;
+}
+
+/** What an open store has; a store that could not be opened has the reason instead. */
+type Contents =
+  | { readonly copy: LogCopy; readonly checkpoint: ServedCheckpoint }
+  | { readonly trouble: Error };
 
 export class LogStore {
-  readonly #journal: Journal;
-  readonly #leaves: Uint8Array[];
-  #sealedEdge: Uint8Array;
-  #lastAppend: Uint8Array;
-  #checkpoint = '';
-  #appending: Promise<unknown> = Promise.resolve();
+  readonly #log: Log;
+  readonly #told = new Set<string>();
+  #contents: Contents = { trouble: new LogDiskFailed() };
+  #lock: FolderLock | undefined;
 
-  private constructor(
-    journal: Journal,
-    leaves: Uint8Array[],
-    sealedEdge: Uint8Array,
-    lastAppend: Uint8Array,
-  ) {
-    this.#journal = journal;
-    this.#leaves = leaves;
-    this.#sealedEdge = sealedEdge;
-    this.#lastAppend = lastAppend;
+  private constructor(log: Log) {
+    this.#log = log;
   }
 
-  static async open(path: string, openFile = openJournalFile): Promise<LogStore> {
-    const file: JournalFile = await openFile(path);
-    const leaves: Uint8Array[] = [];
-    let sealedEdge: Uint8Array = new Uint8Array(0);
-    let last: Uint8Array = new Uint8Array(0);
-    const journal = await Journal.recover(file, MAX_FRAME_BYTES, (payload) => {
-      const append = LogAppendRequest.decode(payload);
-      leaves.push(...append.leaves);
-      sealedEdge = append.sealedEdge;
-      last = payload;
-    });
-    return new LogStore(journal, leaves, sealedEdge, last);
+  /** Opens or makes the folder. Rejects with LogFolderInUse, or when the folder can't be reached. */
+  static async open(folder: string, options: LogStoreOptions): Promise<LogStore> {
+    const files = diskLogFiles(folder);
+    if (await files.makeFolder('.')) await files.syncFolder('..');
+    const lock = lockFile(join(folder, 'lock'));
+    const store = await LogStore.over(files, options);
+    store.#lock = lock;
+    return store;
   }
 
-  /** The newest checkpoint that the enclave handed over; empty before the first. */
-  get checkpoint(): string {
-    return this.#checkpoint;
+  /** Over files that nobody else has. */
+  static async over(
+    files: LogFiles,
+    { log, segmentBytes }: LogStoreOptions,
+  ): Promise<LogStore> {
+    const store = new LogStore(log);
+    try {
+      const parts = await openLog(files, segmentBytes);
+      const copy = new LogCopy(parts, (error) => {
+        store.#tell(error);
+      });
+      const checkpoint = new ServedCheckpoint(files, copy);
+      await checkpoint.recall();
+      store.#contents = { copy, checkpoint };
+      log({ event: 'log.opened', leaves: copy.size });
+    } catch (error) {
+      store.#contents = { trouble: store.#troubleOf(error) };
+    }
+    return store;
   }
 
-  get size(): number {
-    return this.#leaves.length;
+  /** For readers. Throws LogDamaged or LogDiskFailed when there is nothing to read from. */
+  get copy(): LogCopy {
+    return this.#opened().copy;
+  }
+
+  get checkpoint(): ServedCheckpoint {
+    return this.#opened().checkpoint;
+  }
+
+  /** For metrics; undefined for a store that could not be opened. */
+  get gauges(): { leaves: number; pendingLeaves: number; journalBytes: number } | undefined {
+    if ('trouble' in this.#contents) return undefined;
+    const { size, pendingLeaves, journalBytes } = this.#contents.copy;
+    return { leaves: size, pendingLeaves, journalBytes };
+  }
+
+  /** Tells the operator of damage that a reader met. */
+  report(damage: Damage): void {
+    if (this.#told.has(damage.where) || this.#told.size >= MAX_TOLD) return;
+    this.#told.add(damage.where);
+    this.#log({ event: 'log.damaged', ...damage });
   }
 
   /** Answers a call of the enclave. Throws or rejects with Refusal. */
-  handle(call: IncomingCall): Uint8Array | Promise<Uint8Array> {
+  async handle(call: IncomingCall): Promise<Uint8Array> {
+    try {
+      return await this.#handle(call);
+    } catch (error) {
+      throw error instanceof Refusal ? error : this.#refusalOf(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!('trouble' in this.#contents)) {
+      const { copy, checkpoint } = this.#contents;
+      await copy.close();
+      await checkpoint.close();
+    }
+    this.#lock?.release();
+  }
+
+  #opened(): Exclude<Contents, { readonly trouble: Error }> {
+    if ('trouble' in this.#contents) throw this.#contents.trouble;
+    return this.#contents;
+  }
+
+  async #handle(call: IncomingCall): Promise<Uint8Array> {
+    const { copy, checkpoint } = this.#opened();
     switch (call.method) {
       case LOG_METHODS.append: {
-        // The bytes outlive the frame.
-        const body = Uint8Array.from(call.body);
-        const done = this.#appending.then(() => this.#append(body));
-        this.#appending = done.catch(() => undefined);
-        return done;
+        // The leaves outlive the frame.
+        const payload = Uint8Array.from(call.body);
+        const request = decoded((input) => LogAppendRequest.decode(input), payload);
+        const { leaves } = request;
+        if (leaves.length === 0 || leaves.some(({ byteLength }) => byteLength > MAX_LEAF_BYTES)) {
+          throw new Refusal('REQUEST_MALFORMED', { field: 'leaves' });
+        }
+        await copy.append(payload, request);
+        return LogAppendResponse.encode({}).finish();
       }
-      case LOG_METHODS.state:
-        return LogStateResponse.encode({
-          size: BigInt(this.#leaves.length),
-          sealedEdge: this.#sealedEdge,
-        }).finish();
-      case LOG_METHODS.read:
-        return this.#read(decoded((input) => LogReadRequest.decode(input), call.body));
-      case LOG_METHODS.checkpoint:
-        this.#checkpoint = decoded(
-          (input) => LogCheckpointRequest.decode(input),
-          call.body,
-        ).checkpoint;
+      case LOG_METHODS.state: {
+        const { size, sealedEdge } = copy;
+        return LogStateResponse.encode({ size: BigInt(size), sealedEdge }).finish();
+      }
+      case LOG_METHODS.read: {
+        const { firstIndex, count } = decoded((input) => LogReadRequest.decode(input), call.body);
+        const limit = Math.min(count, MAX_READ_LEAVES);
+        const leaves = await copy.leaves(Number(firstIndex), limit, READ_BYTES);
+        return LogReadResponse.encode({ leaves }).finish();
+      }
+      case LOG_METHODS.checkpoint: {
+        const request = decoded((input) => LogCheckpointRequest.decode(input), call.body);
+        if (!checkpoint.take(request.checkpoint)) throw new Refusal('REQUEST_MALFORMED');
         return LogCheckpointResponse.encode({}).finish();
+      }
       default:
         throw new Refusal('METHOD_UNKNOWN');
     }
   }
 
-  async close(): Promise<void> {
-    await this.#appending;
-    await this.#journal.close();
+  /** What the enclave is told: it halts by the name that each of these has there. */
+  #refusalOf(error: unknown): unknown {
+    if (error instanceof LogDamaged) this.report(error.damage);
+    const reason = reasonFor(error);
+    return reason === undefined ? error : new Refusal(reason);
   }
 
-  async #append(body: Uint8Array): Promise<Uint8Array> {
-    const append = decoded((input) => LogAppendRequest.decode(input), body);
-    if (append.leaves.length === 0) throw new Refusal('REQUEST_MALFORMED');
-    if (Number(append.firstIndex) !== this.#leaves.length) {
-      // A retry of what became durable before the acknowledgement was lost.
-      if (Buffer.compare(body, this.#lastAppend) !== 0) throw new Refusal('LOG_STORE_CONFLICT');
-      return LogAppendResponse.encode({}).finish();
-    }
-    try {
-      await this.#journal.append(body);
-    } catch (error) {
-      throw new Refusal(error instanceof JournalFull ? 'LOG_STORE_FULL' : 'LOG_STORE_FAILED');
-    }
-    this.#leaves.push(...append.leaves);
-    this.#sealedEdge = append.sealedEdge;
-    this.#lastAppend = body;
-    return LogAppendResponse.encode({}).finish();
+  #tell(error: unknown): void {
+    if (error instanceof LogDamaged) this.report(error.damage);
+    else this.#log({ event: 'log.failed', code: codeOf(error) });
   }
 
-  #read({ firstIndex, count }: LogReadRequest): Uint8Array {
-    const first = Number(firstIndex);
-    const leaves: Uint8Array[] = [];
-    let bytes = 0;
-    for (const leaf of this.#leaves.slice(first, first + Math.min(count, MAX_READ_LEAVES))) {
-      bytes += leaf.byteLength + 8;
-      if (bytes > MAX_RESPONSE_BYTES - RESPONSE_ROOM_BYTES) break;
-      leaves.push(leaf);
+  /** Why the store stays closed while the host runs. Throws what an operator must change before it can start. */
+  #troubleOf(error: unknown): Error {
+    if (error instanceof LogDamaged || error instanceof LogDiskFailed) {
+      this.#tell(error);
+      return error;
     }
-    return LogReadResponse.encode({ leaves }).finish();
+    if (codeOf(error) !== 'EIO') throw error;
+    this.#tell(error);
+    return new LogDiskFailed();
   }
 }
 
-function decoded<T>(decode: Parameters<typeof decodeMessage<T>>[0], body: Uint8Array): T {
+function reasonFor(error: unknown): Reason | undefined {
+  if (error instanceof LogDiskFull) return 'LOG_STORE_FULL';
+  if (error instanceof LogDiskFailed) return 'LOG_STORE_FAILED';
+  if (error instanceof LogConflict || error instanceof LogDamaged) return 'LOG_STORE_CONFLICT';
+  // Reading from a disk that fails.
+  return typeof (error as { readonly code?: unknown }).code === 'string' ? 'LOG_STORE_FAILED' : undefined;
+}
+
+function decoded<T>(decode: MessageDecoder<T>, body: Uint8Array): T {
   try {
     return decodeMessage(decode, body);
   } catch {

@@ -138,15 +138,13 @@ export class FakeTokenModule implements TokenModule {
     return this.devices.map((device) => device.info);
   }
 
-  #free(destroySerial: string | undefined): FakeDevice | undefined {
-    return this.devices.find((device) =>
-      destroySerial === undefined ? !device.initialised : device.serial === destroySerial,
-    );
+  #free(): FakeDevice | undefined {
+    return this.devices.find((device) => !device.initialised);
   }
 
-  async candidate(destroySerial: string | undefined): Promise<TokenCandidate | undefined> {
+  async candidate(): Promise<TokenCandidate | undefined> {
     await this.enter('candidate');
-    const device = this.#free(destroySerial);
+    const device = this.#free();
     if (device === undefined) return undefined;
     return { info: device.info, missingMechanism: (algorithm) => device.missing.get(algorithm) };
   }
@@ -155,10 +153,9 @@ export class FakeTokenModule implements TokenModule {
     readonly label: string;
     readonly soPin: Pin;
     readonly userPin: Pin;
-    readonly destroySerial: string | undefined;
   }): Promise<TokenInfo> {
     await this.enter('initToken');
-    const device = this.#free(request.destroySerial);
+    const device = this.#free();
     if (device === undefined) throw new TokenFailure('token-missing', 'initToken');
     device.label = request.label;
     device.initialised = true;

@@ -57,14 +57,10 @@ export interface ListTokensRequest {
 
 /** DescribeCandidateRequest asks what the token that InitTokenRequest would take can do. Needs no login. */
 export interface DescribeCandidateRequest {
-  /** Serial number of the token that may be destroyed; empty for any uninitialised token. */
-  readonly destroySerial: string;
 }
 
 /** InitTokenRequest initialises a token and sets its user PIN. The PIN pipe carries the SO PIN, then the user PIN. */
 export interface InitTokenRequest {
-  /** Serial number of the token that may be destroyed; empty for any uninitialised token. */
-  readonly destroySerial: string;
   /** Label of the token, at most 32 ASCII characters. */
   readonly label: string;
 }
@@ -544,14 +540,11 @@ export const ListTokensRequest: MessageFns<ListTokensRequest> = {
 };
 
 function createBaseDescribeCandidateRequest(): DescribeCandidateRequest {
-  return { destroySerial: "" };
+  return {};
 }
 
 export const DescribeCandidateRequest: MessageFns<DescribeCandidateRequest> = {
-  encode(message: DescribeCandidateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.destroySerial !== "") {
-      writer.uint32(10).string(message.destroySerial);
-    }
+  encode(_: DescribeCandidateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
 
@@ -568,14 +561,6 @@ export const DescribeCandidateRequest: MessageFns<DescribeCandidateRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.destroySerial = reader.string();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -590,16 +575,13 @@ export const DescribeCandidateRequest: MessageFns<DescribeCandidateRequest> = {
 };
 
 function createBaseInitTokenRequest(): InitTokenRequest {
-  return { destroySerial: "", label: "" };
+  return { label: "" };
 }
 
 export const InitTokenRequest: MessageFns<InitTokenRequest> = {
   encode(message: InitTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.destroySerial !== "") {
-      writer.uint32(10).string(message.destroySerial);
-    }
     if (message.label !== "") {
-      writer.uint32(18).string(message.label);
+      writer.uint32(10).string(message.label);
     }
     return writer;
   },
@@ -619,14 +601,6 @@ export const InitTokenRequest: MessageFns<InitTokenRequest> = {
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break;
-            }
-
-            message.destroySerial = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
               break;
             }
 
