@@ -17,6 +17,7 @@ import {
 } from '../log/tree.ts';
 import type { TokenObject } from '../ports.ts';
 import { equalBytes, toHex } from '../wire/bytes.ts';
+import { completeSubtrees } from '../wire/tlog.ts';
 import type { Ports } from '../ports.ts';
 import { sha256 } from './kdf.ts';
 import type { OpenKey } from './key-ring.ts';
@@ -40,7 +41,7 @@ export class ClusterLog {
     this.#log = log;
   }
 
-  /** Resolves when the leaf is durable and covered by a signed checkpoint. Rejects with `LOG_UNAVAILABLE`. */
+  /** Resolves when the leaf is durable and covered by a signed checkpoint. Throws or rejects with `LOG_UNAVAILABLE`. */
   append(leaf: Leaf): Promise<Committed> {
     return this.#log.append(this.#encode(leaf));
   }
@@ -48,6 +49,11 @@ export class ClusterLog {
   /** Leaves of a state change: waits for as long as the host needs. */
   async appendPatiently(leaves: readonly Leaf[]): Promise<void> {
     await Promise.all(leaves.map((leaf) => this.#log.append(this.#encode(leaf), true)));
+  }
+
+  /** The enclave halted: see Log. */
+  stop(): void {
+    this.#log.stop();
   }
 
   #encode(leaf: Leaf): Uint8Array {
@@ -114,7 +120,8 @@ export async function checkedEdge(
   index: StateIndex,
 ): Promise<Edge> {
   const indexed: Edge = { size: index.logSize, hashes: index.logEdge };
-  if (!equalBytes(rootOf(indexed), index.logRoot)) {
+  const complete = completeSubtrees(0, indexed.size).length === indexed.hashes.length;
+  if (!complete || !equalBytes(rootOf(indexed), index.logRoot)) {
     throw new Halt('STATE_DAMAGED', { record: 'index', what: 'log edge' });
   }
   const found = await ports.logStore.state();

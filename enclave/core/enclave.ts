@@ -46,7 +46,7 @@ export class Enclave {
       if (found === 'setup') {
         const instanceId = this.#ports.entropy.bytes(INSTANCE_ID_BYTES);
         this.#setupEvidence = new SetupEvidenceIssuer(this.#ports, instanceId);
-        this.#lifecycle.enter('setup');
+        this.#advance('setup');
       } else await this.#serve(found);
     } catch (error) {
       await this.#halt(error);
@@ -61,7 +61,11 @@ export class Enclave {
         const deadline = this.#ports.clock.monotonicMs() + call.timeoutMs;
         const stillWanted = (): boolean =>
           !call.cancelled && this.#ports.clock.monotonicMs() <= deadline;
-        return signing.sign(call.body, call.untrustedCaller, stillWanted);
+        return signing.sign(call.body, call.untrustedCaller, stillWanted).then((answer) => {
+          // A signature that was under way when the enclave halted stays here.
+          this.#allow('sign');
+          return answer;
+        });
       }
       case METHODS.getKey: {
         const { cluster, evidence } = this.#require('keys');
@@ -139,10 +143,15 @@ export class Enclave {
     const head = new LogHead(this.#ports, cluster);
     this.#serving = { cluster, evidence, signing, head };
     this.#setupEvidence = undefined;
-    this.#lifecycle.enter('unsealed');
+    this.#advance('unsealed');
     await evidence.start();
-    this.#lifecycle.enter('attested');
-    this.#lifecycle.enter('serving');
+    this.#advance('attested');
+    this.#advance('serving');
+  }
+
+  /** A signal may have come while something was awaited: what drains goes on draining, and is no broken invariant. */
+  #advance(next: 'setup' | 'unsealed' | 'attested' | 'serving'): void {
+    if (this.#lifecycle.phase !== 'draining') this.#lifecycle.enter(next);
   }
 
   async #halt(error: unknown): Promise<void> {
@@ -150,6 +159,7 @@ export class Enclave {
     const serving = this.#serving;
     this.#serving = undefined;
     this.#setupEvidence = undefined;
+    serving?.cluster.log.stop();
     // A pool that does not close can't keep the enclave from being halted.
     await serving?.cluster.token.close().catch(() => undefined);
   }
@@ -189,6 +199,8 @@ export class Enclave {
       this.#setupEvidence === undefined
         ? await this.#require('keys').evidence.bundle(nonce, request.fresh)
         : await this.#setupEvidence.bundle(nonce);
+    // The platform may have taken its time: nothing vouches for a halted enclave.
+    if (this.#lifecycle.haltedBy !== undefined) this.#allow('keys');
     return GetEvidenceResponse.encode({ bundle }).finish();
   }
 

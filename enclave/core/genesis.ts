@@ -59,6 +59,7 @@ export async function checkManifest(ports: Ports, bytes: Uint8Array): Promise<Ge
     if (!(error instanceof SignedJsonError)) throw error;
     throw new Refusal('MANIFEST_INVALID', { field: error.place, expected: error.message });
   }
+  await requireEmptyLog(ports);
   const free = await candidateOf(ports);
   if (free === undefined) {
     throw new Refusal('TOKEN_UNAVAILABLE', { token: 'uninitialised' });
@@ -71,6 +72,17 @@ export async function checkManifest(ports: Ports, bytes: Uint8Array): Promise<Ge
     }
   }
   return manifest;
+}
+
+/** A log that another cluster left takes no first leaf, and the token would be wiped by the time it says so. */
+async function requireEmptyLog(ports: Ports): Promise<void> {
+  let size: number;
+  try {
+    ({ size } = await ports.logStore.state());
+  } catch (error) {
+    throw error instanceof Refusal ? new Refusal('LOG_UNAVAILABLE') : error;
+  }
+  if (size > 0) throw new Refusal('GENESIS_NOT_ALLOWED', { actual: 'log not empty' });
 }
 
 /** Nothing was touched yet: a module that does not answer is no reason to halt. */

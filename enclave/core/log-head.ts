@@ -28,12 +28,13 @@ export class LogHead {
     if (leaves >= EVERY_LEAVES || (leaves > 0 && age >= EVERY_MS)) await this.write();
   }
 
-  /** One at a time; a second caller waits for the first. */
-  write(): Promise<void> {
+  /** One at a time. A second caller waits for the first, and then for what came while that one was written. */
+  async write(): Promise<void> {
+    await this.#writing;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
-    return this.#writing;
+    await this.#writing;
   }
 
   async #write(): Promise<void> {

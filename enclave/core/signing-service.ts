@@ -40,6 +40,7 @@ export class SigningService {
   readonly #cluster: Cluster;
   readonly #requestIds = new RequestIds();
   readonly #refusals = new RefusalCounter();
+  #loggingRefusals = false;
 
   constructor(ports: Ports, cluster: Cluster) {
     this.#ports = ports;
@@ -83,9 +84,18 @@ export class SigningService {
 
   /** Leaves for the refusals counted since the last call; nobody waits for them. */
   logRefusals(): void {
-    for (const leaf of this.#refusals.take()) {
-      this.#cluster.log.append(leaf).catch(() => undefined);
-    }
+    // While the last ones wait for the disk the rest goes on being counted: none is lost, none is counted twice.
+    if (this.#loggingRefusals) return;
+    const leaves = this.#refusals.take();
+    if (leaves.length === 0) return;
+    this.#loggingRefusals = true;
+    void this.#cluster.log
+      .appendPatiently(leaves)
+      // Only a halt turns them away.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#loggingRefusals = false;
+      });
   }
 
   async #release(allowed: Allowed): Promise<Uint8Array> {

@@ -1,7 +1,9 @@
 /** The host's copy of the log over the link. An append is retried byte-identical until it is acknowledged. */
+import { decodeMessage, type MessageDecoder } from '../wire/decode-message.ts';
 import { Refusal } from '../wire/error-code.ts';
 import {
   LogAppendRequest,
+  LogAppendResponse,
   LogCheckpointRequest,
   LogReadRequest,
   LogReadResponse,
@@ -39,7 +41,8 @@ export class LinkLogStore implements LogStore {
     }).finish();
     const stall = setTimeout(onStall, STALL_MS);
     try {
-      await this.#retried(LOG_METHODS.append, body, (refusal) => {
+      const decode: MessageDecoder<LogAppendResponse> = (input) => LogAppendResponse.decode(input);
+      await this.#retried(LOG_METHODS.append, body, decode, (refusal) => {
         if (refusal === 'LOG_STORE_FULL') onStall();
         return refusal !== 'LOG_STORE_FAILED' && refusal !== 'LOG_STORE_CONFLICT';
       });
@@ -50,15 +53,17 @@ export class LinkLogStore implements LogStore {
 
   async state(): Promise<LogState> {
     const body = LogStateRequest.encode({}).finish();
-    const answer = await this.#retried(LOG_METHODS.state, body, retryUnavailable());
-    const { size, sealedEdge } = LogStateResponse.decode(answer);
+    const decode: MessageDecoder<LogStateResponse> = (input) => LogStateResponse.decode(input);
+    const answer = await this.#retried(LOG_METHODS.state, body, decode, retryUnavailable());
+    const { size, sealedEdge } = answer;
     return { size: Number(size), sealedEdge: Uint8Array.from(sealedEdge) };
   }
 
   async read(firstIndex: number, count: number): Promise<readonly Uint8Array[]> {
     const body = LogReadRequest.encode({ firstIndex: BigInt(firstIndex), count }).finish();
-    const answer = await this.#retried(LOG_METHODS.read, body, retryUnavailable());
-    return LogReadResponse.decode(answer).leaves.map((leaf) => Uint8Array.from(leaf));
+    const decode: MessageDecoder<LogReadResponse> = (input) => LogReadResponse.decode(input);
+    const { leaves } = await this.#retried(LOG_METHODS.read, body, decode, retryUnavailable());
+    return leaves.map((leaf) => Uint8Array.from(leaf));
   }
 
   publishCheckpoint(checkpoint: string): void {
@@ -71,18 +76,22 @@ export class LinkLogStore implements LogStore {
   }
 
   /** `again` decides over a refusal; a closed link is always waited out, because the next host may be honest. */
-  async #retried(
+  async #retried<T>(
     method: string,
     body: Uint8Array,
+    decode: MessageDecoder<T>,
     again: (refusal: string) => boolean,
-  ): Promise<Uint8Array> {
+  ): Promise<T> {
     for (;;) {
       const link = await this.#links.current();
       try {
-        return await link.call(method, body, { timeoutMs: STORE_DEADLINE_MS });
+        const answer = await link.call(method, body, { timeoutMs: STORE_DEADLINE_MS });
+        return decodeMessage(decode, answer);
       } catch (error) {
         if (error instanceof LinkClosed) continue;
-        if (!(error instanceof Refusal) || !again(error.reason)) throw error;
+        // Bytes that are no answer: the host is no more there than one that refuses.
+        const refusal = error instanceof Refusal ? error : new Refusal('STORE_UNAVAILABLE');
+        if (!again(refusal.reason)) throw refusal;
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
       }
     }

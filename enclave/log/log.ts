@@ -5,6 +5,8 @@
  */
 import type { LogStore } from '../ports.ts';
 import { Refusal } from '../wire/error-code.ts';
+import { MAX_RESPONSE_BYTES } from '../wire/limits.ts';
+import { MAX_LEAF_BYTES } from '../wire/tlog.ts';
 import type { CheckpointSigner } from './checkpoint.ts';
 import { Batch, leafHash, rootOf, type Edge } from './tree.ts';
 
@@ -16,8 +18,10 @@ export interface Committed {
   readonly checkpoint: string;
 }
 
-/** Leaves of one batch: bounds a frame and the latency of a flush. */
+/** Leaves of one batch: bounds the latency of a flush. */
 const MAX_BATCH_LEAVES = 1024;
+/** Bytes of one batch: half a frame, so that one more leaf, the lengths and the sealed edge still fit. */
+const MAX_BATCH_BYTES = MAX_RESPONSE_BYTES / 2;
 /** Leaves that wait for the next batch: beyond, callers are told to come back. */
 const MAX_WAITING = 4096;
 
@@ -62,11 +66,15 @@ export class Log {
     return this.#checkpoint;
   }
 
-  /** Resolves when leaf and tree are durable and the checkpoint is signed. Rejects with `LOG_UNAVAILABLE`. */
+  /**
+   * Resolves when leaf and tree are durable and the checkpoint is signed; rejects with `LOG_UNAVAILABLE`. Throws the
+   * same for a leaf that is not taken at all: then there is no intent, and nobody must begin to sign.
+   */
   append(leaf: Uint8Array, patient = false): Promise<Committed> {
-    if (this.#failed || (this.#stalled && !patient) || this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new Refusal('LOG_UNAVAILABLE'));
-    }
+    const busy = this.#stalled || this.#waiting.length >= MAX_WAITING;
+    if (this.#failed || (busy && !patient)) throw new Refusal('LOG_UNAVAILABLE');
+    // An entry of a tile has a length of 16 bits: this leaf could never be read back.
+    if (leaf.byteLength > MAX_LEAF_BYTES) throw new RangeError('leaf too long');
     return new Promise((resolve, reject) => {
       this.#waiting.push({ leaf, patient, resolve, reject });
       // A turn later: the calls that came in one piece over the link share the batch.
@@ -76,30 +84,53 @@ export class Log {
     });
   }
 
+  /**
+   * The enclave halted: no checkpoint is signed any more and nobody gets an answer. What is on its way may still
+   * become durable: its intents count as issued.
+   */
+  stop(): void {
+    this.#failed = true;
+    this.#turnAway(this.#waiting.splice(0));
+  }
+
   async #flush(): Promise<void> {
     try {
-      while (this.#waiting.length > 0)
-        await this.#commit(this.#waiting.splice(0, MAX_BATCH_LEAVES));
+      while (this.#waiting.length > 0) await this.#commit(this.#nextBatch());
     } catch (error) {
-      this.#failed = true;
-      this.#turnAway(this.#waiting.splice(0));
+      this.stop();
       this.#options.onFailure(error);
     } finally {
       this.#flushing = false;
     }
   }
 
+  /** Of those that wait, as many as fit into a frame. */
+  #nextBatch(): readonly Waiting[] {
+    const waiting = this.#waiting.slice(0, MAX_BATCH_LEAVES);
+    let bytes = 0;
+    const over = waiting.findIndex(({ leaf }) => (bytes += leaf.byteLength) > MAX_BATCH_BYTES);
+    return this.#waiting.splice(0, over === -1 ? waiting.length : Math.max(1, over));
+  }
+
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    const { store, sealEdge, signer } = this.#options;
-    const leaves = batch.map((waiting) => waiting.leaf);
-    const grown = new Batch(this.#edge, leaves.map(leafHash));
     try {
-      await store.append(grown.firstIndex, leaves, sealEdge(grown.edge), () => {
-        this.#stall(batch);
-      });
+      await this.#append(batch);
     } catch (error) {
       this.#turnAway(batch);
       throw error;
+    }
+  }
+
+  async #append(batch: readonly Waiting[]): Promise<void> {
+    const { store, sealEdge, signer } = this.#options;
+    const leaves = batch.map((waiting) => waiting.leaf);
+    const grown = new Batch(this.#edge, leaves.map(leafHash));
+    await store.append(grown.firstIndex, leaves, sealEdge(grown.edge), () => {
+      this.#stall(batch);
+    });
+    if (this.#failed) {
+      this.#turnAway(batch);
+      return;
     }
     this.#stalled = false;
     this.#edge = grown.edge;

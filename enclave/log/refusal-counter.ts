@@ -6,6 +6,8 @@ import type { Leaf } from './leaf.ts';
 const LEAVES_PER_SECOND = 10;
 /** Different refusals that are remembered at once; more are not told apart by caller. */
 const MAX_KINDS = 1024;
+/** Caller of a leaf that stands for those (docs/spec/log.md). */
+const OTHERS = 'others';
 
 interface Counted {
   readonly ring: string;
@@ -23,11 +25,14 @@ export class RefusalCounter {
     caller: { readonly principal: string; readonly rank: string },
     reason: Reason,
   ): void {
-    const principal = this.#counted.size < MAX_KINDS ? caller.principal : 'others';
-    const key = `${ring} ${principal} ${caller.rank} ${reason}`;
-    const known = this.#counted.get(key);
+    const { rank } = caller;
+    // Neither rings nor principals hold a space: no name can pose as two.
+    const keyOf = (principal: string): string => `${ring} ${principal} ${rank} ${reason}`;
+    const full = this.#counted.size >= MAX_KINDS && !this.#counted.has(keyOf(caller.principal));
+    const principal = full ? OTHERS : caller.principal;
+    const known = this.#counted.get(keyOf(principal));
     if (known !== undefined) known.count += 1;
-    else this.#counted.set(key, { ring, caller: principal, rank: caller.rank, reason, count: 1 });
+    else this.#counted.set(keyOf(principal), { ring, caller: principal, rank, reason, count: 1 });
   }
 
   /** Called once a second: the oldest refusals, as leaves. */

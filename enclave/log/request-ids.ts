@@ -64,7 +64,8 @@ export class RequestIds {
   #forget(nowMs: number): void {
     for (const [key, kept] of this.#kept) {
       if (kept.untilMs > nowMs && this.#kept.size < MAX_KEPT) return;
-      this.#kept.delete(key);
+      // One in flight stays: its retry would be signed beside it.
+      if (kept.answer !== undefined) this.#kept.delete(key);
     }
   }
 }

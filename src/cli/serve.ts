@@ -10,7 +10,7 @@ export const serve: Command = {
     verbose: { help: 'logs of host and platform on stderr instead of in the state folder' },
   },
   notes: [
-    'The file: {"state": DIR, "host": {"listen", "http", "unixSockets", "tls", "storeFile", "drainSeconds"}, ' +
+    'The file: {"state": DIR, "host": {"listen", "http", "unixSockets", "tls", "storeFile", "logFolder", "drainSeconds"}, ' +
       '"platform": {"workers", "module": {"path", "folder", "options", "environment"}}, ' +
       '"client": {"caFile", "certFile", "keyFile"}}. All paths are absolute; platform and client may be absent. ' +
       'With client the commands of this computer find the service by --state.',

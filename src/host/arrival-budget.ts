@@ -34,6 +34,16 @@ export class ArrivalBudget {
 
   readonly #onStream = (message: unknown): void => {
     const { stream } = message as { readonly stream: ServerHttp2Stream };
+    // A 'data' listener makes a stream flow. Before grpc-js has paused it, that would lose the request: the
+    // stream is handed to grpc-js one tick from now, so we listen one tick later, before anything is read.
+    process.nextTick(() => {
+      process.nextTick(() => {
+        this.#count(stream);
+      });
+    });
+  };
+
+  #count(stream: ServerHttp2Stream): void {
     stream.on('data', (chunk: Buffer) => {
       this.#add(stream, chunk.byteLength);
     });
@@ -42,7 +52,7 @@ export class ArrivalBudget {
     };
     stream.once('end', done);
     stream.once('close', done);
-  };
+  }
 
   #add(stream: ServerHttp2Stream, bytes: number): void {
     this.#arriving.set(stream, (this.#arriving.get(stream) ?? 0) + bytes);

@@ -2,7 +2,7 @@
  * The host's configuration: one JSON file. Paths only, never a secret: the file may be read by anybody.
  * Relative paths are refused, because a supervisor and a person have different working directories.
  */
-import { isAbsolute, basename } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES } from './limits.ts';
 
 export interface ListenAddress {
@@ -31,6 +31,8 @@ export interface HostConfig {
   readonly tls: TlsConfig;
   readonly http: ListenAddress | undefined;
   readonly storeFile: string;
+  /** Tiles and journal of the log; one host each. */
+  readonly logFolder: string;
   readonly enclaveSocket: string;
   readonly drainSeconds: number;
 }
@@ -40,6 +42,8 @@ export const HOST_CONFIG_DEFAULTS = {
   unixSockets: [],
   unixSocketMode: '0660',
   drainSeconds: 10,
+  /** Beside the store file. */
+  logFolderName: 'log',
 } as const;
 
 /** Everything that is wrong with a configuration, each as `pointer: what was expected`. */
@@ -53,7 +57,7 @@ export class ConfigError extends Error {
 }
 
 const REQUIRED = new Set(['tls', 'storeFile', 'enclaveSocket']);
-const KNOWN = new Set([...REQUIRED, 'listen', 'unixSockets', 'http', 'drainSeconds']);
+const KNOWN = new Set([...REQUIRED, 'listen', 'unixSockets', 'http', 'logFolder', 'drainSeconds']);
 const KNOWN_TLS = new Set(['certFile', 'keyFile', 'clientCaFile']);
 const KNOWN_SOCKET = new Set(['path', 'name', 'mode', 'group']);
 
@@ -179,6 +183,7 @@ export function parseHostConfig(input: unknown): HostConfig {
   if (typeof drainSeconds !== 'number' || !(drainSeconds >= 0 && drainSeconds <= 600)) {
     reader.problem('/drainSeconds', 'must be a number from 0 to 600');
   }
+  const storeFile = reader.path('/storeFile', fields['storeFile']);
   const config: HostConfig = {
     listen: reader.address('/listen', fields['listen'] ?? HOST_CONFIG_DEFAULTS.listen),
     unixSockets: readSockets(reader, fields['unixSockets'] ?? HOST_CONFIG_DEFAULTS.unixSockets),
@@ -188,7 +193,11 @@ export function parseHostConfig(input: unknown): HostConfig {
       clientCaFile: reader.path('/tls/clientCaFile', tls['clientCaFile']),
     },
     http: fields['http'] === undefined ? undefined : reader.address('/http', fields['http']),
-    storeFile: reader.path('/storeFile', fields['storeFile']),
+    storeFile,
+    logFolder:
+      fields['logFolder'] === undefined
+        ? join(dirname(storeFile), HOST_CONFIG_DEFAULTS.logFolderName)
+        : reader.path('/logFolder', fields['logFolder']),
     enclaveSocket: reader.socketPath('/enclaveSocket', fields['enclaveSocket']),
     drainSeconds: Number(drainSeconds),
   };

@@ -6,6 +6,7 @@ import { MAX_GRPC_RECEIVE_BYTES, MAX_RESPONSE_BYTES } from '../../enclave/wire/l
 import type { CallGate, Identify } from './call-gate.ts';
 import type { EnclaveLink } from './enclave-link.ts';
 import { forwardTo } from './forward.ts';
+import { answerHere } from './local-call.ts';
 import {
   CONNECTION_IDLE_MS,
   KEEPALIVE_TIME_MS,
@@ -13,6 +14,7 @@ import {
   MAX_SESSION_MEMORY_MB,
   MAX_STREAMS_PER_CONNECTION,
 } from './limits.ts';
+import type { LocalMethod } from './log-service.ts';
 import type { Log } from './log.ts';
 import { reflectionService } from './reflection.ts';
 import { SERVICE_NAMES, SERVICES, type MethodShape } from './services.ts';
@@ -41,14 +43,22 @@ export class GrpcServices {
   readonly #link: EnclaveLink;
   readonly #gate: CallGate;
   readonly #log: Log;
+  readonly #local: ReadonlyMap<string, LocalMethod>;
   readonly #health = new HealthImplementation();
   readonly #reflection = reflectionService();
   #serving: boolean | undefined;
 
-  constructor(link: EnclaveLink, gate: CallGate, log: Log) {
+  /** `local`: the methods that are answered here, by their paths. */
+  constructor(
+    link: EnclaveLink,
+    gate: CallGate,
+    log: Log,
+    local: ReadonlyMap<string, LocalMethod>,
+  ) {
     this.#link = link;
     this.#gate = gate;
     this.#log = log;
+    this.#local = local;
     this.setServing(false);
   }
 
@@ -70,7 +80,11 @@ export class GrpcServices {
       const handlers: UntypedServiceImplementation = {};
       for (const [name, method] of Object.entries(service)) {
         definition[name] = { ...method, ...RAW };
-        handlers[name] = forwardTo(this.#link, this.#log, method.path, identify);
+        const local = this.#local.get(method.path);
+        handlers[name] =
+          local === undefined
+            ? forwardTo(this.#link, this.#log, method.path, identify)
+            : answerHere(local, this.#log, method.path);
       }
       server.addService(definition, handlers);
     }

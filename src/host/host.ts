@@ -11,6 +11,8 @@ import { GrpcServices, type GrpcListener } from './grpc-server.ts';
 import { HttpFront } from './http-front.ts';
 import { GOODBYE_MS } from './limits.ts';
 import { HOST_METHODS } from '../../enclave/wire/methods.ts';
+import { answerLog } from './log-http.ts';
+import { logMethods } from './log-service.ts';
 import { LogStore } from './log-store/log-store.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -76,14 +78,14 @@ export class Host {
       log({ event: 'enclave.phase', phase, ...(haltReason === '' ? {} : { haltReason }) });
       if (!this.#draining) this.#services.setServing(this.#poller.serving);
     });
-    this.#services = new GrpcServices(this.#link, this.#gate, log);
+    this.#services = new GrpcServices(this.#link, this.#gate, log, logMethods(logStore));
   }
 
   /** Opens store and doors. Rejects when one of them can't be opened; the process then ends. */
   static async start(config: HostConfig, log: Log): Promise<{ host: Host; listening: Listening }> {
     const metrics = new Metrics();
     const store = await Store.open(config.storeFile, log, metrics);
-    const logStore = await LogStore.open(`${config.storeFile}.log`);
+    const logStore = await LogStore.open(config.logFolder, { log });
     const host = new Host(config, log, metrics, store, logStore);
     const listening = await host.#listen();
     log({ event: 'host.listening', ...listening });
@@ -122,6 +124,7 @@ export class Host {
         haltReason: this.#poller.status.haltReason,
       }),
       metrics: () => this.#renderMetrics(),
+      log: (path) => answerLog(this.#logStore, path),
     });
     return this.#http.listen(address);
   }
@@ -136,6 +139,7 @@ export class Host {
         openStreams: this.#gate.openStreams,
         connections: { ...this.#tls?.counts, unix },
         phase: this.#poller.status.phase,
+        log: this.#logStore.gauges,
       },
       (code) => CODE_NAMES.get(code) ?? String(code),
     );

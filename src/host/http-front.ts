@@ -1,7 +1,11 @@
-/** Probes and metrics over plain HTTP, meant for loopback. It tells nothing that a caller must not know. */
+/**
+ * Probes, metrics and the log over plain HTTP, meant for loopback. The log has readers: who may reach this address
+ * may read what was signed for whom, and nothing of the messages.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from './config.ts';
+import { isLogPath, type LogAnswer } from './log-http.ts';
 import { HTTP_MAX_CONNECTIONS, HTTP_MAX_HEADER_BYTES, HTTP_REQUEST_MS } from './limits.ts';
 
 export interface HttpAnswers {
@@ -11,6 +15,8 @@ export interface HttpAnswers {
     readonly haltReason: string;
   };
   readonly metrics: () => string;
+  /** Answers a path of the log. */
+  readonly log: (path: string) => Promise<LogAnswer>;
 }
 
 export class HttpFront {
@@ -50,12 +56,23 @@ export class HttpFront {
 }
 
 function answer(answers: HttpAnswers, request: IncomingMessage, response: ServerResponse): void {
-  const path = (request.url ?? '').split('?', 1)[0];
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
   // No route takes a body; what a client sends is not read.
   request.resume();
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     sendJson(response, 405, { error: 'METHOD_NOT_ALLOWED' });
+    return;
+  }
+  if (isLogPath(path)) {
+    answers.log(path).then(
+      ({ status, type, body, cacheControl }) => {
+        send(response, status, type, body, cacheControl);
+      },
+      () => {
+        sendJson(response, 500, { error: 'INTERNAL' });
+      },
+    );
     return;
   }
   switch (path) {
@@ -83,11 +100,17 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
   send(response, status, 'application/json', `${JSON.stringify(body)}\n`);
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string | Uint8Array,
+  cacheControl = 'no-store',
+): void {
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
+    'cache-control': cacheControl,
     'x-content-type-options': 'nosniff',
   });
   response.end(body);

@@ -4,6 +4,7 @@
  */
 import type { Reason } from '../../enclave/wire/error-code.ts';
 import { MAX_LOG_LINES_PER_SECOND } from './limits.ts';
+import type { DamageKind } from './log-store/log-damage.ts';
 
 export type LogEvent =
   | {
@@ -38,6 +39,9 @@ export type LogEvent =
   | { readonly event: 'store.damaged'; readonly code: string }
   | { readonly event: 'store.failed'; readonly code: string }
   | { readonly event: 'store.closed' }
+  | { readonly event: 'log.opened'; readonly leaves: number }
+  | { readonly event: 'log.damaged'; readonly where: string; readonly what: DamageKind }
+  | { readonly event: 'log.failed'; readonly code: string }
   | { readonly event: 'log.suppressed'; readonly lines: number };
 
 const LEVELS: Readonly<Partial<Record<LogEvent['event'], 'error' | 'warn'>>> = {
@@ -48,6 +52,8 @@ const LEVELS: Readonly<Partial<Record<LogEvent['event'], 'error' | 'warn'>>> = {
   'tls.reload-failed': 'error',
   'store.damaged': 'error',
   'store.failed': 'error',
+  'log.damaged': 'error',
+  'log.failed': 'error',
   'log.suppressed': 'warn',
 };
 

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError, parseHostConfig, type HostConfig } from './config.ts';
 import { Host } from './host.ts';
 import { createLog, describeBug } from './log.ts';
+import { LogFolderInUse } from './log-store/folder-lock.ts';
 import { StoreUnusable } from './store.ts';
 import { errorCode } from './tls-listener.ts';
 import { SocketUnusable } from './unix-listener.ts';
@@ -35,6 +36,7 @@ function readConfig(): HostConfig {
 /** What an operator can do something about. Anything else is a bug, or a system in trouble. */
 function problemsOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.problems;
+  if (error instanceof LogFolderInUse) return ['/logFolder: is in use by another host'];
   if (error instanceof StoreUnusable || error instanceof SocketUnusable) return [error.message];
   const { code, syscall, path, address, port } = error as NodeJS.ErrnoException & {
     readonly address?: string;

@@ -10,6 +10,14 @@ export interface Gauges {
   readonly openStreams: number;
   readonly connections: Readonly<Record<string, number>>;
   readonly phase: string;
+  /** undefined when the copy of the log could not be opened. */
+  readonly log: LogGauges | undefined;
+}
+
+export interface LogGauges {
+  readonly leaves: number;
+  readonly pendingLeaves: number;
+  readonly journalBytes: number;
 }
 
 interface Histogram {
@@ -121,6 +129,9 @@ export class Metrics {
         ([labels, count]) => `sealwright_store_calls_total{${labels}} ${String(count)}`,
       ),
     );
+    for (const [name, value, help] of logFamilies(gauges.log)) {
+      family(name, 'gauge', help, [`${name} ${String(value)}`]);
+    }
     return `${out.join('\n')}\n`;
   }
 
@@ -139,4 +150,14 @@ export class Metrics {
       ];
     });
   }
+}
+
+/** Nothing is said of a log that is not open: an alarm is on the absence. */
+function logFamilies(log: LogGauges | undefined): readonly (readonly [string, number, string])[] {
+  if (log === undefined) return [];
+  return [
+    ['sealwright_log_leaves', log.leaves, 'Leaves of the log that are durable here.'],
+    ['sealwright_log_pending_leaves', log.pendingLeaves, 'Leaves that are not in full tiles yet.'],
+    ['sealwright_log_journal_bytes', log.journalBytes, 'Length of the journal.'],
+  ];
 }

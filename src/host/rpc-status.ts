@@ -92,6 +92,17 @@ export const RPC_STATUS = {
     code: Code.DATA_LOSS,
     message: () => "The host's copy of the log is not the enclave's. See docs/OPERATIONS.md.",
   },
+  LOG_RANGE_INVALID: {
+    code: Code.INVALID_ARGUMENT,
+    field: '.',
+    message: (d) =>
+      `The log has no such range${because(sizes(d))}. Ask GetCheckpoint for its size; one call reads at most 256 leaves.`,
+  },
+  LOG_DAMAGED: {
+    code: Code.DATA_LOSS,
+    message: () =>
+      "A part of the host's copy of the log is missing or changed. The operator finds its path in the host's log and restores it from a backup or a mirror.",
+  },
   ENCLAVE_NOT_READY: {
     code: Code.UNAVAILABLE,
     retryAfterMs: 250,

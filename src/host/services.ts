@@ -1,10 +1,11 @@
 /**
  * The services that the host offers, from their generated definitions: it forwards every unary method by
- * its full path and decodes none. A new service is one more line here.
+ * its full path and decodes none, but those of LogService, which it answers from its copy of the log. A new service is one more line here.
  */
 import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
 import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
+import { LogServiceService } from '../gen/sealwright/v1/log.ts';
 import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
 import { MAX_DOCUMENT_REQUEST_BYTES, MAX_REQUEST_BYTES } from '../../enclave/wire/limits.ts';
@@ -25,6 +26,7 @@ export const SERVICES: readonly ServiceShape[] = [
   StatusServiceService,
   AttestationServiceService,
   GenesisServiceService,
+  LogServiceService,
 ];
 
 /** Methods whose requests are documents; all others stay within MAX_REQUEST_BYTES. */
@@ -35,8 +37,10 @@ export function maxRequestBytes(path: string): number {
   return DOCUMENT_METHODS.has(path) ? MAX_DOCUMENT_REQUEST_BYTES : MAX_REQUEST_BYTES;
 }
 
-/** Fully qualified names, for health. */
-export const SERVICE_NAMES: readonly string[] = SERVICES.flatMap((service) =>
+/** Fully qualified names of the services that need the enclave, for health. */
+export const SERVICE_NAMES: readonly string[] = SERVICES.filter(
+  (service) => service !== LogServiceService,
+).flatMap((service) =>
   Object.values(service)
     .slice(0, 1)
     .map(({ path }) => path.slice(1, path.lastIndexOf('/'))),

@@ -14,10 +14,11 @@ const MARKER = 'sealwright-state.json';
 const LOCK = 'supervisor.lock';
 const KIND = 'sealwright-state';
 
-/** Everything that we write, and nothing that anybody else does. */
+/** Everything that we write, and nothing that anybody else does: who makes a new file here adds its name. */
 const OURS = [
   'platform',
   'token',
+  'log',
   'pki',
   'host.json',
   'platform.json',

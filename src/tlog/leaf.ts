@@ -89,6 +89,8 @@ const MAX_ATTRIBUTES = 64;
 const RING = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const KID = /^[A-Za-z0-9_-]{43}$/;
 const WORD = /^[A-Za-z0-9_-]{1,64}$/;
+/** In a refusal leaf `others` stands for callers that were too many to be told apart. */
+const REFUSED_CALLER = /^(?:others|mtls:[0-9a-f]{64}|peer:[^\p{Cc}]{1,255})$/u;
 const CALLER = /^(?:mtls:[0-9a-f]{64}|peer:[^\p{Cc}]{1,255})$/u;
 const REQUEST_ID = /^[0-9a-f]{32}$/;
 const TEXT = /^[^\p{Cc}]{0,256}$/u;
@@ -148,7 +150,7 @@ const KINDS = {
     ...base,
     kind: 'refusal',
     ring: reader.string('ring', RING),
-    caller: reader.string('caller', CALLER),
+    caller: reader.string('caller', REFUSED_CALLER),
     rank: reader.string('rank', WORD),
     reason: reader.string('reason', WORD),
     count: reader.integer('count', 1),

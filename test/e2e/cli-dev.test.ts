@@ -168,7 +168,7 @@ describe('a state folder', () => {
   test('that lost everything but its marker is never given a new cluster without --destroy', async () => {
     const state = folder();
     await dev(['--state', state, '--', 'true']);
-    for (const name of ['platform', 'token', 'store.sqlite', 'store.sqlite.log'])
+    for (const name of ['platform', 'token', 'store.sqlite', 'log'])
       rmSync(join(state, name), { recursive: true, force: true });
     const lost = await dev(['--state', state, '--', 'true']);
     expect(lost.status).toBe(70);

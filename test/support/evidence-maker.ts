@@ -1,6 +1,6 @@
 /** Evidence for tests: the maker that the vectors use, and the calls of the verifier around it. */
-import { NONCE, NOW, makeEvidence, makePolicy } from '../../scripts/evidence-maker.ts';
-import type { Changes, EvidenceShape, JsonObject } from '../../scripts/evidence-maker.ts';
+import { NONCE, NOW, makeEvidence, makePolicy, utf8 } from '../../scripts/evidence/index.ts';
+import type { Changes, EvidenceShape, JsonObject } from '../../scripts/evidence/index.ts';
 import {
   appraise,
   decodeBundle,
@@ -11,9 +11,7 @@ import {
   type VerifiedEvidence,
 } from '../../src/verifier/index.ts';
 
-export * from '../../scripts/evidence-maker.ts';
-
-export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+export * from '../../scripts/evidence/index.ts';
 
 /** Verified, but not appraised. */
 export async function verified(

@@ -137,6 +137,8 @@ export class HostBed {
         clientCaFile: this.pki.ca,
       },
       storeFile: this.storeFile,
+      // Several hosts may run here, each with files of its own.
+      logFolder: `${String(overrides['storeFile'] ?? this.storeFile)}-log`,
       enclaveSocket: this.enclave.socketPath,
       ...overrides,
     };

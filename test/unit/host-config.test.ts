@@ -29,6 +29,7 @@ describe('parseHostConfig', () => {
       listen: { host: '127.0.0.1', port: 0 },
       unixSockets: [{ path: '/run/api.sock', name: 'api.sock', mode: 0o660, group: undefined }],
       http: undefined,
+      logFolder: '/state/log',
       drainSeconds: 10,
     });
     for (const part of [
@@ -47,6 +48,7 @@ describe('parseHostConfig', () => {
       ...valid,
       listen: '[::1]:7443',
       http: 'localhost:9090',
+      logFolder: '/log',
       drainSeconds: 0,
       unixSockets: [
         { path: '/run/a.sock', name: 'kube', mode: '0600', group: 'www-data' },
@@ -55,6 +57,7 @@ describe('parseHostConfig', () => {
     });
     expect(config.listen).toEqual({ host: '::1', port: 7443 });
     expect(config.http).toEqual({ host: 'localhost', port: 9090 });
+    expect(config.logFolder).toBe('/log');
     expect(config.unixSockets).toEqual([
       { path: '/run/a.sock', name: 'kube', mode: 0o600, group: 'www-data' },
       { path: '/run/b.sock', name: 'b.sock', mode: 0o666, group: 33 },
@@ -131,6 +134,7 @@ describe('parseHostConfig', () => {
     ['/unixSockets/0/path', { unixSockets: [{ path: `/${'x'.repeat(107)}`, name: 'x' }] }],
     ['/enclaveSocket', { enclaveSocket: `/${'ü'.repeat(60)}` }],
     ['/storeFile', { storeFile: '/a\0b' }],
+    ['/logFolder', { logFolder: 'log' }],
     ['/tls', { tls: null }],
   ])('%s: %j', (pointer, change) => {
     expect(pointers({ ...valid, ...change })).toContain(pointer);

@@ -26,6 +26,7 @@ describe('docs/OPERATIONS.md', () => {
       'tls.clientCaFile',
       'http',
       'storeFile',
+      'logFolder',
       'enclaveSocket',
       'drainSeconds',
     ]) {

@@ -6,14 +6,16 @@ import {
   MAX_REQUEST_BYTES,
 } from '../../enclave/wire/limits.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
+import { LogServiceService } from '../../src/gen/sealwright/v1/log.ts';
 import { splitDescriptorSet } from '../../src/host/reflection.ts';
 import { maxRequestBytes, SERVICES } from '../../src/host/services.ts';
 
 const paths = SERVICES.flatMap((service) => Object.values(service).map(({ path }) => path));
 
 describe('the services', () => {
-  it('are all methods of the link, each once', () => {
-    expect([...paths].sort()).toEqual(Object.values(METHODS).sort());
+  it('are all methods of the link and those of the log, each once', () => {
+    const ofTheLog = Object.values(LogServiceService).map(({ path }) => path);
+    expect([...paths].sort()).toEqual([...Object.values(METHODS), ...ofTheLog].sort());
   });
 
   it('are unary: the forwarder knows nothing else', () => {

@@ -39,6 +39,7 @@ const values = (...anyOf: Json[]): Json => ({ rule: 'require', anyOf });
 describe('accepted, by the schema too', () => {
   test.each<[string, Changes]>([
     ['as it is', {}],
+    ['a reason of 500 characters', { cluster: { rule: 'skip', because: 'a'.repeat(500) } }],
     ['a $schema for editors', { $schema: 'appraisal-policy.schema.json' }],
     ['vendor roots', { trustAnchors: { rule: 'vendor-roots' } }],
     ['simulated refused', { simulated: { rule: 'refuse' } }],

@@ -70,6 +70,18 @@ describe('no key of ours', () => {
     ['Ed448', spki(generateKeyPairSync('ed448').publicKey)],
     ['secp256k1', ec('secp256k1')],
     ['a compressed point', compressed],
+    [
+      'Ed25519 with parameters',
+      Buffer.concat([Buffer.from('302c300706032b65700500032100', 'hex'), new Uint8Array(32)]),
+    ],
+    [
+      'Ed25519 of 31 bytes',
+      Buffer.concat([Buffer.from('3029300506032b6570032000', 'hex'), new Uint8Array(31)]),
+    ],
+    [
+      'RSA without parameters',
+      Buffer.from('301b300b06092a864886f70d010101030c003009020400ffffff020103', 'hex'),
+    ],
   ])('%s has no thumbprint', async (_, key) => {
     expect(await kid(key)).toBeUndefined();
   });

@@ -36,7 +36,7 @@ export class JournalSegment {
   readonly base: SegmentBase;
   readonly #file: LogFile;
   #end: number;
-  #failed = false;
+  #failure: LogDiskFailed | undefined;
   /** Bytes behind the last whole record: a torn write. */
   #torn: boolean;
 
@@ -52,7 +52,7 @@ export class JournalSegment {
     try {
       await writeFully(file, encodeHeader(base), 0);
     } catch (error) {
-      throw isFull(error) ? new LogDiskFull() : new LogDiskFailed();
+      throw isFull(error) ? new LogDiskFull() : new LogDiskFailed(error);
     }
     const segment = new JournalSegment(base, file, FILE_HEADER_BYTES, false);
     await segment.#sync();
@@ -97,7 +97,7 @@ export class JournalSegment {
 
   /** Resolves when the record is durable. Rejects with LogDiskFull or LogDiskFailed. One at a time. */
   async append(payload: Uint8Array): Promise<void> {
-    if (this.#failed) throw new LogDiskFailed();
+    if (this.#failure !== undefined) throw this.#failure;
     const header = [RECORD_MAGIC, u32(payload.byteLength), u32(crc32(payload))];
     const record = concatBytes(...header, payload);
     if (this.#torn) await this.#cut();
@@ -125,7 +125,7 @@ export class JournalSegment {
     } catch (error) {
       // A part of the record may stand there: it must not be taken for a torn tail of a later one.
       this.#torn = true;
-      if (!isFull(error)) throw this.#fail();
+      if (!isFull(error)) throw this.#fail(error);
       await this.#cut();
       throw new LogDiskFull();
     }
@@ -134,8 +134,8 @@ export class JournalSegment {
   async #cut(): Promise<void> {
     try {
       await this.#file.truncate(this.#end);
-    } catch {
-      throw this.#fail();
+    } catch (error) {
+      throw this.#fail(error);
     }
     await this.#sync();
     this.#torn = false;
@@ -145,14 +145,14 @@ export class JournalSegment {
   async #sync(): Promise<void> {
     try {
       await this.#file.datasync();
-    } catch {
-      throw this.#fail();
+    } catch (error) {
+      throw this.#fail(error);
     }
   }
 
-  #fail(): LogDiskFailed {
-    this.#failed = true;
-    return new LogDiskFailed();
+  #fail(error: unknown): LogDiskFailed {
+    this.#failure = new LogDiskFailed(error);
+    return this.#failure;
   }
 }
 

@@ -7,8 +7,8 @@ import { LogAppendRequest } from '../../../enclave/wire/gen/sealwright/enclave/v
 import { JournalDamaged, JournalSegment, type SegmentBase } from './journal-segment.ts';
 import { LogDiskFailed, LogDiskFull, isFull, type LogFile, type LogFiles } from './log-files.ts';
 
-/** A file of the journal is left for a new one at this length: recovery reads what is in a few of them. */
-export const SEGMENT_BYTES = 4 * 1024 * 1024;
+/** A file of the journal is left for a new one at this length: recovery reads at least one of them. */
+export const SEGMENT_BYTES = 1024 * 1024;
 
 const NAME = /^journal-\d{16}$/;
 
@@ -86,7 +86,8 @@ export class Journal {
     if (segmentName(segment.base.size) !== name) throw new JournalDamaged();
     let size = segment.base.size;
     for (const { append } of found) {
-      if (Number(append.firstIndex) !== size || append.leaves.length === 0) throw new JournalDamaged();
+      if (Number(append.firstIndex) !== size || append.leaves.length === 0)
+        throw new JournalDamaged();
       size += append.leaves.length;
     }
     return { segment, found };
@@ -128,8 +129,8 @@ export class Journal {
         this.#segments.shift();
         await oldest.close();
         await this.#files.syncFolder('.');
-      } catch {
-        throw new LogDiskFailed();
+      } catch (error) {
+        throw new LogDiskFailed(error);
       }
     }
   }
@@ -146,7 +147,7 @@ export class Journal {
       file = await this.#files.create(name);
     } catch (error) {
       if (isFull(error)) return undefined;
-      throw new LogDiskFailed();
+      throw new LogDiskFailed(error);
     }
     try {
       const segment = await JournalSegment.create(file, base);
@@ -157,7 +158,7 @@ export class Journal {
     } catch (error) {
       await this.#abandon(name, file);
       if (error instanceof LogDiskFull) return undefined;
-      throw new LogDiskFailed();
+      throw error instanceof LogDiskFailed ? error : new LogDiskFailed(error);
     }
   }
 
@@ -167,8 +168,8 @@ export class Journal {
       await file.close();
       await this.#files.remove(name);
       await this.#files.syncFolder('.');
-    } catch {
-      throw new LogDiskFailed();
+    } catch (error) {
+      throw new LogDiskFailed(error);
     }
   }
 }

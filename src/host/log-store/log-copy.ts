@@ -53,7 +53,7 @@ export class LogCopy {
   #integrating: Promise<void> | undefined;
   #appendsUntilRetry = 0;
   /** Set once, and nothing is written any more. */
-  #trouble: unknown;
+  #trouble: Error | undefined;
 
   /** `onTrouble` is told why nothing is written any more. */
   constructor(parts: LogParts, onTrouble: (error: unknown) => void) {
@@ -157,7 +157,8 @@ export class LogCopy {
     let bytes = 0;
     for (let index = first; index < end;) {
       // What is not pending now is in a durable bundle, and stays there.
-      const found = index >= this.#written ? this.#pendingFrom(index) : await this.#bundleFrom(index);
+      const found =
+        index >= this.#written ? this.#pendingFrom(index) : await this.#bundleFrom(index);
       for (const leaf of found.slice(0, end - index)) {
         bytes += leaf.byteLength;
         if (bytes > maxBytes && leaves.length > 0) return leaves;
@@ -220,12 +221,12 @@ export class LogCopy {
     }
   }
 
-  #stop(error: unknown): unknown {
-    if (this.#trouble === undefined) {
-      this.#trouble = error instanceof Error ? error : new LogDiskFailed();
-      this.#onTrouble(this.#trouble);
-    }
-    return this.#trouble;
+  #stop(error: unknown): Error {
+    if (this.#trouble !== undefined) return this.#trouble;
+    const trouble = error instanceof Error ? error : new LogDiskFailed(error);
+    this.#trouble = trouble;
+    this.#onTrouble(trouble);
+    return trouble;
   }
 
   /** Ends when what was begun is done. */

@@ -42,12 +42,18 @@ export class LogDiskFull extends Error {
 /** The disk failed: what is on it is unknown, so nothing more is written by this process. */
 export class LogDiskFailed extends Error {
   override readonly name = 'LogDiskFailed';
+  /** Of the error of the system. */
+  readonly code: string;
+  constructor(cause: unknown) {
+    super();
+    this.code = codeOf(cause);
+  }
 }
 
 const FULL_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export function codeOf(error: unknown): string {
-  const { code } = error as { readonly code?: unknown };
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : 'UNKNOWN';
 }
 

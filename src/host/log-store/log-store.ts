@@ -41,13 +41,12 @@ export interface LogStoreOptions {
 
 /** What an open store has; a store that could not be opened has the reason instead. */
 type Contents =
-  | { readonly copy: LogCopy; readonly checkpoint: ServedCheckpoint }
-  | { readonly trouble: Error };
+  { readonly copy: LogCopy; readonly checkpoint: ServedCheckpoint } | { readonly trouble: Error };
 
 export class LogStore {
   readonly #log: Log;
   readonly #told = new Set<string>();
-  #contents: Contents = { trouble: new LogDiskFailed() };
+  #contents: Contents = { trouble: new LogDiskFailed(undefined) };
   #lock: FolderLock | undefined;
 
   private constructor(log: Log) {
@@ -65,10 +64,7 @@ export class LogStore {
   }
 
   /** Over files that nobody else has. */
-  static async over(
-    files: LogFiles,
-    { log, segmentBytes }: LogStoreOptions,
-  ): Promise<LogStore> {
+  static async over(files: LogFiles, { log, segmentBytes }: LogStoreOptions): Promise<LogStore> {
     const store = new LogStore(log);
     try {
       const parts = await openLog(files, segmentBytes);
@@ -185,7 +181,7 @@ export class LogStore {
     }
     if (codeOf(error) !== 'EIO') throw error;
     this.#tell(error);
-    return new LogDiskFailed();
+    return new LogDiskFailed(error);
   }
 }
 
@@ -194,7 +190,7 @@ function reasonFor(error: unknown): Reason | undefined {
   if (error instanceof LogDiskFailed) return 'LOG_STORE_FAILED';
   if (error instanceof LogConflict || error instanceof LogDamaged) return 'LOG_STORE_CONFLICT';
   // Reading from a disk that fails.
-  return typeof (error as { readonly code?: unknown }).code === 'string' ? 'LOG_STORE_FAILED' : undefined;
+  return codeOf(error) === 'UNKNOWN' ? undefined : 'LOG_STORE_FAILED';
 }
 
 function decoded<T>(decode: MessageDecoder<T>, body: Uint8Array): T {

@@ -26,7 +26,11 @@ export async function openLog(files: LogFiles, segmentBytes?: number): Promise<L
   // The journal lost its older leaves when they were in full tiles: up to the end of the tile that it begins in.
   const written = Math.ceil(start / TILE_WIDTH) * TILE_WIDTH;
   const leaves = batches.flatMap(({ append }) => append.leaves);
-  if (start + leaves.length < written) throw new LogDamaged({ where: 'journal', what: 'missing' });
+  // Where the journal ends, no full bundle can stand.
+  const next = bundlePath(Math.floor((start + leaves.length) / TILE_WIDTH));
+  if (start + leaves.length < written || (await folder.read(next)) !== undefined) {
+    throw new LogDamaged({ where: 'journal', what: 'missing' });
+  }
   const tail = await TileTail.rebuild(written, (at) => rawTile(folder, at));
   if (base !== undefined) await checkBase(folder, tail, base);
   const repeated = written - start;
@@ -40,8 +44,9 @@ export async function openLog(files: LogFiles, segmentBytes?: number): Promise<L
     tail,
     written,
     pending,
-    sealedEdge: last?.append.sealedEdge ?? new Uint8Array(0),
-    lastPayload: last?.payload ?? new Uint8Array(0),
+    // Copies: these stay, and the journal's files as they were read must not.
+    sealedEdge: Uint8Array.from(last?.append.sealedEdge ?? []),
+    lastPayload: Uint8Array.from(last?.payload ?? []),
   };
 }
 

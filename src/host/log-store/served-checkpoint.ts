@@ -47,7 +47,10 @@ export class ServedCheckpoint {
     this.#copy = copy;
   }
 
-  /** Looks for the checkpoint of an earlier process. Rejects with the error of the system. */
+  /**
+   * Looks for the checkpoint of an earlier process. Rejects with the error of the system, and with LogDamaged when it
+   * covers more leaves than are here: it was signed after they were acknowledged.
+   */
   async recall(): Promise<void> {
     const bytes = await this.#files.read(NAME);
     if (bytes === undefined) return;
@@ -57,7 +60,12 @@ export class ServedCheckpoint {
     } catch {
       return;
     }
-    this.#newest ??= parsed(note);
+    const checkpoint = parsed(note);
+    if (checkpoint === undefined) return;
+    if (checkpoint.size > this.#copy.size) {
+      throw new LogDamaged({ where: 'journal', what: 'missing' });
+    }
+    this.#newest = checkpoint;
   }
 
   /** False for what is no checkpoint of the log's durable leaves. */
@@ -65,7 +73,7 @@ export class ServedCheckpoint {
     const checkpoint = parsed(note);
     if (checkpoint === undefined || checkpoint.size > this.#copy.size) return false;
     // Handed over out of turn: readers never see a smaller tree than before.
-    if (checkpoint.size < (this.#newest?.size ?? 0)) return true;
+    if (checkpoint.size < (this.#newest?.size ?? 0) || note === this.#newest?.note) return true;
     this.#newest = checkpoint;
     this.#timer ??= setTimeout(() => {
       this.#write();
@@ -77,7 +85,6 @@ export class ServedCheckpoint {
   async current(): Promise<KnownCheckpoint | undefined> {
     const newest = this.#newest;
     if (newest === undefined || newest === this.#proven) return newest;
-    if (newest.size > this.#copy.size) throw notOurTree();
     const root = await this.#copy.rootHash(newest.size);
     if (!equalBytes(root, newest.rootHash)) throw notOurTree();
     if (newest.size >= (this.#proven?.size ?? 0)) this.#proven = newest;

@@ -52,7 +52,8 @@ export class TileFolder {
       for (const { path, bytes } of files) {
         const found = await this.#files.read(path);
         if (found === undefined) written.push({ from: await this.#writeNew(bytes), to: path });
-        else if (!equalBytes(found, bytes)) throw new LogDamaged({ where: path, what: 'wrong-hash' });
+        else if (!equalBytes(found, bytes))
+          throw new LogDamaged({ where: path, what: 'wrong-hash' });
       }
       for (const { to } of written) await this.#ensureFolder(dirname(to));
       for (const { from, to } of written) await this.#files.rename(from, to);
@@ -61,7 +62,7 @@ export class TileFolder {
       }
     } catch (error) {
       if (error instanceof LogDamaged) throw error;
-      if (!isFull(error)) throw new LogDiskFailed();
+      if (!isFull(error)) throw new LogDiskFailed(error);
       await this.#discard(written.map(({ from }) => from));
       throw new LogDiskFull();
     }
@@ -71,8 +72,8 @@ export class TileFolder {
   async #discard(paths: readonly string[]): Promise<void> {
     try {
       for (const path of paths) await this.#files.remove(path);
-    } catch {
-      throw new LogDiskFailed();
+    } catch (error) {
+      throw new LogDiskFailed(error);
     }
   }
 

@@ -1,6 +1,7 @@
 // Cases of test/vectors/key-statement.json. `input` is {bundle, policy, now} with either {statement, signature, ring,
 // version?} or {list}; `expect` and `output` are as in evidence.json, of the statement or of the list alone.
 import {
+  HOUR_MS,
   KEYS,
   NOW,
   ecKey,
@@ -13,10 +14,9 @@ import {
   type EdKey,
   type MadeEvidence,
   type TestKey,
-} from './evidence-maker.ts';
-import { fixedBytes, hex, vector, type VectorCase } from './vector-file.ts';
+} from '../evidence/index.ts';
+import { fixedBytes, hex, vector, type VectorCase } from '../vector-file.ts';
 
-const HOUR_MS = 3_600_000;
 const GOOD = { as: 'statement' };
 const evidence = makeEvidence({ freshness: undefined });
 const [FIRST, SECOND, RELEASE] = KEYS as [TestKey, TestKey, TestKey];
@@ -78,6 +78,9 @@ function statementCases(): VectorCase[] {
     ),
     accepted('version', 'the version that was asked for', { key: SECOND, version: 2 }),
     accepted('ed25519', 'an Ed25519 key', { key: FIRST }),
+    accepted('last-millisecond', 'the last moment of the evidence', {
+      now: NOW - 60_000 + HOUR_MS,
+    }),
     accepted('deactivated', 'a key that only verifies', { changes: { state: 'deactivated' } }),
     refused(
       'host-key',
