@@ -22,6 +22,8 @@ const STALL_MS = 1_500;
 
 export class LinkLogStore implements LogStore {
   readonly #links: Pick<LinkServer, 'current'>;
+  #unpublished: string | undefined;
+  #publishing = false;
 
   constructor(links: Pick<LinkServer, 'current'>) {
     this.#links = links;
@@ -66,13 +68,23 @@ export class LinkLogStore implements LogStore {
     return leaves.map((leaf) => Uint8Array.from(leaf));
   }
 
+  /** One at a time, the newest next: a host that is slow with them must not fill the link that appends need. */
   publishCheckpoint(checkpoint: string): void {
-    const body = LogCheckpointRequest.encode({ checkpoint }).finish();
-    // A convenience for readers: the next batch brings the next one.
-    void this.#links
-      .current()
-      .then((link) => link.call(LOG_METHODS.checkpoint, body))
-      .catch(() => undefined);
+    this.#unpublished = checkpoint;
+    if (this.#publishing) return;
+    this.#publishing = true;
+    void this.#publish();
+  }
+
+  async #publish(): Promise<void> {
+    while (this.#unpublished !== undefined) {
+      const link = await this.#links.current();
+      const body = LogCheckpointRequest.encode({ checkpoint: this.#unpublished }).finish();
+      this.#unpublished = undefined;
+      // A convenience for readers: the next batch brings the next one.
+      await link.call(LOG_METHODS.checkpoint, body).catch(() => undefined);
+    }
+    this.#publishing = false;
   }
 
   /** `again` decides over a refusal; a closed link is always waited out, because the next host may be honest. */

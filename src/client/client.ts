@@ -9,8 +9,8 @@ import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
 import type { CommitGenesisResponse } from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import type { Key } from '../gen/sealwright/v1/keys.ts';
-import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
-import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
+import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing.ts';
+import type { SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
 import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
 import { DEFAULT_DEADLINE_MS, MAX_RESPONSE_BYTES } from '../../enclave/wire/limits.ts';
@@ -27,6 +27,9 @@ export type Endpoint =
       readonly key: Uint8Array;
     }
   | { readonly kind: 'socket'; readonly path: string };
+
+/** What every signature needs; the rest has defaults. */
+export type SignInput = Pick<SignRequest, 'ring' | 'payload'> & Partial<SignRequest>;
 
 export interface CallOptions {
   readonly timeoutMs?: number;
@@ -98,8 +101,9 @@ export class SealwrightClient {
   }
 
   /** Checks nothing of the answer; see `src/cli/sign.ts` for what a careful caller compares. */
-  sign(request: SignRequest, options?: CallOptions): Promise<SignResponse> {
-    return this.#call(SigningServiceService.sign, request, options);
+  sign(request: SignInput, options?: CallOptions): Promise<SignResponse> {
+    const complete = { ...SignRequest.create(), ...request };
+    return this.#call(SigningServiceService.sign, complete, options);
   }
 
   commitGenesis(manifest: Uint8Array, options?: CallOptions): Promise<CommitGenesisResponse> {

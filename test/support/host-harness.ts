@@ -39,9 +39,17 @@ export class HostProcess {
   grpc = '';
   http = '';
 
-  constructor(configFile: string) {
-    const args = ['--disable-warning=ExperimentalWarning', MAIN, '--config', configFile];
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** `preload`: a module that runs in the host's process before it. */
+  constructor(
+    configFile: string,
+    preload?: { readonly file: string; readonly env: NodeJS.ProcessEnv },
+  ) {
+    const flags = ['--disable-warning=ExperimentalWarning'];
+    if (preload !== undefined) flags.push('--import', preload.file);
+    this.child = spawn(process.execPath, [...flags, MAIN, '--config', configFile], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...preload?.env },
+    });
     let rest = '';
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n');

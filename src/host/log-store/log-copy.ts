@@ -50,7 +50,10 @@ export class LogCopy {
   #sealedEdge: Uint8Array;
   #lastPayload: Uint8Array;
   #queue: Promise<unknown> = Promise.resolve();
+  /** Until all full tiles are written. */
   #integrating: Promise<void> | undefined;
+  /** Until the next few are. Never rejects. */
+  #step: Promise<unknown> = Promise.resolve();
   #appendsUntilRetry = 0;
   /** Set once, and nothing is written any more. */
   #trouble: Error | undefined;
@@ -126,7 +129,9 @@ export class LogCopy {
     if (this.#pendingBytes < MAX_PENDING_BYTES) return;
     this.#appendsUntilRetry = 0;
     this.#integrate();
-    await this.#integrating;
+    while (this.#pendingBytes >= MAX_PENDING_BYTES && this.#integrating !== undefined) {
+      await this.#step;
+    }
     if (this.#trouble !== undefined) throw this.#trouble;
     if (this.#pendingBytes >= MAX_PENDING_BYTES) throw new LogDiskFull();
   }
@@ -198,27 +203,33 @@ export class LogCopy {
 
   async #writeTiles(): Promise<void> {
     while (this.#pending.length >= TILE_WIDTH && this.#trouble === undefined) {
-      const groups = Math.min(GROUPS_AT_ONCE, Math.floor(this.#pending.length / TILE_WIDTH));
-      const first = this.#written / TILE_WIDTH;
-      const tiles: TileAt[] = [];
-      const files: TileFile[] = [];
-      for (let group = 0; group < groups; group += 1) {
-        const start = group * TILE_WIDTH;
-        const bytes = encodeEntryBundle(this.#pending.slice(start, start + TILE_WIDTH));
-        files.push({ path: bundlePath(first + group), bytes });
-        for (const at of tilesEndedBy(first + group)) {
-          tiles.push(at);
-          // A full tile in memory does not change any more.
-          files.push({ path: tilePath(at), bytes: this.#tail.read(at) ?? new Uint8Array(0) });
-        }
-      }
-      await this.#folder.write(files);
-      for (const at of tiles) this.#tail.drop(at);
-      const gone = this.#pending.splice(0, groups * TILE_WIDTH);
-      this.#pendingBytes -= byteLength(gone);
-      this.#written += gone.length;
-      await this.#journal.release(this.#written);
+      const step = this.#writeGroups();
+      this.#step = step.catch(() => undefined);
+      await step;
     }
+  }
+
+  async #writeGroups(): Promise<void> {
+    const groups = Math.min(GROUPS_AT_ONCE, Math.floor(this.#pending.length / TILE_WIDTH));
+    const first = this.#written / TILE_WIDTH;
+    const tiles: TileAt[] = [];
+    const files: TileFile[] = [];
+    for (let group = 0; group < groups; group += 1) {
+      const start = group * TILE_WIDTH;
+      const bytes = encodeEntryBundle(this.#pending.slice(start, start + TILE_WIDTH));
+      files.push({ path: bundlePath(first + group), bytes });
+      for (const at of tilesEndedBy(first + group)) {
+        tiles.push(at);
+        // A full tile in memory does not change any more.
+        files.push({ path: tilePath(at), bytes: this.#tail.read(at) ?? new Uint8Array(0) });
+      }
+    }
+    await this.#folder.write(files);
+    for (const at of tiles) this.#tail.drop(at);
+    const gone = this.#pending.splice(0, groups * TILE_WIDTH);
+    this.#pendingBytes -= byteLength(gone);
+    this.#written += gone.length;
+    await this.#journal.release(this.#written);
   }
 
   #stop(error: unknown): Error {

@@ -1,0 +1,210 @@
+/**
+ * Host and enclave as two processes that a test kills and starts as it likes: a supervisor would wait longer and
+ * longer between starts. Everything is real: the measured launch, SoftHSM, TLS.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { devManifest } from '../../src/cli/dev-manifest.ts';
+import { SealwrightClient } from '../../src/client/client.ts';
+import { ensureDevPki, type DevPki } from '../../src/simulator/dev-pki.ts';
+import { defaultPlatformConfig } from '../../src/simulator/platform-config.ts';
+import { HostProcess } from './host-harness.ts';
+import type { Readable } from './log-reader.ts';
+import { PlatformProcess } from './platform-process.ts';
+
+export const RING = 'signer';
+const POLICY = {
+  v: 1,
+  kind: 'policy',
+  version: 1,
+  rings: [
+    {
+      name: RING,
+      algorithm: 'ES256',
+      residency: 'enclave',
+      payload: { kind: 'message' },
+      lowestRank: 'mtls',
+      acceptHostAsserted: 'development on the simulated platform',
+    },
+  ],
+} as const;
+
+const FAULTY_DISK = fileURLToPath(new URL('./faulty-disk.ts', import.meta.url));
+const PATIENCE_MS = 20_000;
+
+export interface Readiness {
+  readonly phase: string;
+  readonly haltReason?: string;
+}
+
+export class KillStack implements Readable {
+  readonly folder = mkdtempSync('/tmp/sw-kill-');
+  readonly #pki: DevPki;
+  readonly #platform: PlatformProcess;
+  #host: HostProcess | undefined;
+  #listen = '127.0.0.1:0';
+  #http = '127.0.0.1:0';
+  #enclavePid = 0;
+
+  private constructor() {
+    this.#pki = ensureDevPki({ folder: this.#path('pki'), clients: ['alice'] });
+    const { folder } = this;
+    const linkSocket = this.#path('link');
+    this.#platform = new PlatformProcess({
+      ...defaultPlatformConfig({ stateFolder: folder, create: true, linkSocket }),
+      workers: 1,
+    });
+  }
+
+  /** A new cluster, serving. */
+  static async start(): Promise<KillStack> {
+    const stack = new KillStack();
+    try {
+      await stack.startEnclave();
+      await stack.startHost();
+      await stack.#until((ready) => ready?.phase === 'SETUP');
+      const client = stack.client();
+      await client.commitGenesis(devManifest(POLICY)).finally(() => {
+        client.close();
+      });
+      await stack.serving();
+      return stack;
+    } catch (error) {
+      await stack.close();
+      throw error;
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  get logFolder(): string {
+    return this.#path('log');
+  }
+
+  get storeFile(): string {
+    return this.#path('store.db');
+  }
+
+  /** What the host says on stderr. */
+  get host(): HostProcess {
+    if (this.#host === undefined) throw new Error('no host runs');
+    return this.#host;
+  }
+
+  get ready(): Readable['ready'] {
+    const alice = this.#pki.clients['alice'];
+    if (alice === undefined) throw new Error('no certificate');
+    const { cert, key } = alice;
+    return { address: this.#listen, http: this.#http, ca: this.#pki.ca, cert, key };
+  }
+
+  client(): SealwrightClient {
+    const { address, ca, cert, key } = this.ready;
+    const [caPem, certPem, keyPem] = [ca, cert, key].map((path) => readFileSync(path)) as [
+      Buffer,
+      Buffer,
+      Buffer,
+    ];
+    return new SealwrightClient({ kind: 'tls', address, ca: caPem, cert: certPem, key: keyPem });
+  }
+
+  /** Makes the log's disk fail, or be well again. */
+  disk(fault: 'full' | 'short' | 'broken' | 'well'): void {
+    if (fault === 'well') rmSync(this.#path('disk'), { force: true });
+    else writeFileSync(this.#path('disk'), fault);
+  }
+
+  async startHost(): Promise<void> {
+    const file = this.#path('host.json');
+    const config = {
+      listen: this.#listen,
+      http: this.#http,
+      tls: {
+        certFile: this.#pki.server.cert,
+        keyFile: this.#pki.server.key,
+        clientCaFile: this.#pki.ca,
+      },
+      storeFile: this.storeFile,
+      enclaveSocket: this.#path('link'),
+      drainSeconds: 5,
+    };
+    writeFileSync(file, JSON.stringify(config));
+    const env = { SEALWRIGHT_TEST_DISK: this.#path('disk') };
+    this.#host = await new HostProcess(file, { file: FAULTY_DISK, env }).ready();
+    // Later lives take the addresses of the first.
+    this.#listen = this.#host.grpc.replace('127.0.0.1', 'localhost');
+    this.#http = this.#host.http;
+  }
+
+  async startEnclave(): Promise<void> {
+    // A killed enclave leaves its socket's name behind.
+    rmSync(this.#path('link'), { force: true });
+    this.#enclavePid = (await this.#platform.start()).pid;
+  }
+
+  async killHost(): Promise<void> {
+    await this.host.stop('SIGKILL');
+  }
+
+  /** Ends the host well: it drains, and the enclave writes the log's head. */
+  async stopHost(): Promise<void> {
+    await this.host.stop();
+  }
+
+  async killEnclave(): Promise<void> {
+    process.kill(this.#enclavePid, 'SIGKILL');
+    await this.#platform.next('exited');
+  }
+
+  /** Kills both, changes what they left, and starts both. */
+  async between(change: () => void | Promise<void>): Promise<void> {
+    await Promise.all([this.killHost(), this.killEnclave()]);
+    await change();
+    await Promise.all([this.startHost(), this.startEnclave()]);
+  }
+
+  async readiness(): Promise<Readiness | undefined> {
+    try {
+      return (await this.host.readyz()).body as unknown as Readiness;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Resolves when calls are answered; rejects at once when the enclave halted. */
+  async serving(): Promise<void> {
+    await this.#until((ready) => {
+      if (ready?.phase === 'HALTED') throw new Error(`halted: ${JSON.stringify(ready)}`);
+      return ready?.phase === 'SERVING';
+    });
+  }
+
+  /** Resolves with the reason of the halt; rejects when the enclave serves. */
+  async halted(): Promise<string> {
+    const ready = await this.#until((now) => {
+      if (now?.phase === 'SERVING') throw new Error('it serves');
+      return now?.phase === 'HALTED';
+    });
+    return ready?.haltReason ?? '';
+  }
+
+  async #until(done: (ready: Readiness | undefined) => boolean): Promise<Readiness | undefined> {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const ready = await this.readiness();
+      if (done(ready)) return ready;
+      if (Date.now() > end) throw new Error(`waited in vain: ${JSON.stringify(ready)}`);
+      await sleep(15);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#host?.stop('SIGKILL');
+    await this.#platform.close();
+    if (existsSync(this.folder)) rmSync(this.folder, { recursive: true, force: true });
+  }
+}
