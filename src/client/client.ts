@@ -1,6 +1,6 @@
 /**
- * The plain gRPC client: one channel, one method per call, errors as SignerError. It believes what
- * the service says; checking evidence and key statements is the attested client's work.
+ * The plain gRPC client: one channel, one method per call, errors as SignerError. It checks nothing of what
+ * the service says; evidence, key statements and proofs are the work of attested.ts and attested-log.ts.
  */
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/grpc-js';
@@ -9,6 +9,11 @@ import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
 import type { CommitGenesisResponse } from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import type { Key } from '../gen/sealwright/v1/keys.ts';
+import { LogServiceService } from '../gen/sealwright/v1/log.ts';
+import type {
+  GetConsistencyProofResponse,
+  GetInclusionProofResponse,
+} from '../gen/sealwright/v1/log.ts';
 import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import type { SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
@@ -51,7 +56,7 @@ export class SealwrightClient {
       'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
       // grpc-js waits a second after the first refused connection; a killed host is back sooner.
       'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 5_000,
+      'grpc.max_reconnect_backoff_ms': 1_000,
       // https_proxy in the environment is not meant for this computer itself.
       ...(isHere(endpoint) ? { 'grpc.enable_http_proxy': 0 } : {}),
     };
@@ -100,10 +105,43 @@ export class SealwrightClient {
     return (await this.#call(KeyServiceService.listKeys, {}, options)).keys;
   }
 
-  /** Checks nothing of the answer; see `src/cli/sign.ts` for what a careful caller compares. */
+  /** Checks nothing of the answer; `checkSignedAnswer` does. */
   sign(request: SignInput, options?: CallOptions): Promise<SignResponse> {
     const complete = { ...SignRequest.create(), ...request };
     return this.#call(SigningServiceService.sign, complete, options);
+  }
+
+  /** C2SP signed note. */
+  async getCheckpoint(options?: CallOptions): Promise<string> {
+    return (await this.#call(LogServiceService.getCheckpoint, {}, options)).checkpoint;
+  }
+
+  /** Leaves in order; fewer than `count` where an answer is full or the log ends. */
+  async getEntries(
+    first: number,
+    count: number,
+    options?: CallOptions,
+  ): Promise<readonly Uint8Array[]> {
+    const request = { first: BigInt(first), count };
+    return (await this.#call(LogServiceService.getEntries, request, options)).leaves;
+  }
+
+  getInclusionProof(
+    index: number,
+    treeSize: number,
+    options?: CallOptions,
+  ): Promise<GetInclusionProofResponse> {
+    const request = { index: BigInt(index), treeSize: BigInt(treeSize) };
+    return this.#call(LogServiceService.getInclusionProof, request, options);
+  }
+
+  getConsistencyProof(
+    oldSize: number,
+    newSize: number,
+    options?: CallOptions,
+  ): Promise<GetConsistencyProofResponse> {
+    const request = { oldSize: BigInt(oldSize), newSize: BigInt(newSize) };
+    return this.#call(LogServiceService.getConsistencyProof, request, options);
   }
 
   commitGenesis(manifest: Uint8Array, options?: CallOptions): Promise<CommitGenesisResponse> {

@@ -17,7 +17,7 @@ import {
 import type { LocalMethod } from './log-service.ts';
 import type { Log } from './log.ts';
 import { reflectionService } from './reflection.ts';
-import { SERVICE_NAMES, SERVICES, type MethodShape } from './services.ts';
+import { LOCAL_SERVICE_NAME, SERVICE_NAMES, SERVICES, type MethodShape } from './services.ts';
 
 const OPTIONS = {
   'grpc.max_receive_message_length': MAX_GRPC_RECEIVE_BYTES,
@@ -60,9 +60,10 @@ export class GrpcServices {
     this.#log = log;
     this.#local = local;
     this.setServing(false);
+    this.#health.setStatus(LOCAL_SERVICE_NAME, 'SERVING');
   }
 
-  /** Health of every service at once: they all need the enclave. */
+  /** Health of every service that needs the enclave: of all at once. */
   setServing(serving: boolean): void {
     // Watchers are told of every call of setStatus, so there must be none without a change.
     if (serving === this.#serving) return;

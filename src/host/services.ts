@@ -37,11 +37,16 @@ export function maxRequestBytes(path: string): number {
   return DOCUMENT_METHODS.has(path) ? MAX_DOCUMENT_REQUEST_BYTES : MAX_REQUEST_BYTES;
 }
 
-/** Fully qualified names of the services that need the enclave, for health. */
+/** Fully qualified name of a service. */
+function nameOf(service: ServiceShape): string {
+  const path = Object.values(service)[0]?.path ?? '';
+  return path.slice(1, path.lastIndexOf('/'));
+}
+
+/** Services that need the enclave, for health. */
 export const SERVICE_NAMES: readonly string[] = SERVICES.filter(
   (service) => service !== LogServiceService,
-).flatMap((service) =>
-  Object.values(service)
-    .slice(0, 1)
-    .map(({ path }) => path.slice(1, path.lastIndexOf('/'))),
-);
+).map(nameOf);
+
+/** The service that the host answers by itself. */
+export const LOCAL_SERVICE_NAME: string = nameOf(LogServiceService);

@@ -22,13 +22,27 @@ export async function claimsOf(running: Running): Promise<SignedJsonObject> {
   const request = GetEvidenceRequest.encode({ nonce: new Uint8Array(0), fresh: false }).finish();
   const answer = GetEvidenceResponse.decode(await running.call(METHODS.getEvidence, request));
   const bundle = parseSignedJson(answer.bundle) as SignedJsonObject;
-  return parseSignedJson(utf8(String(bundle['claims']))) as SignedJsonObject;
+  return parseSignedJson(utf8(textOf(bundle, 'claims'))) as SignedJsonObject;
+}
+
+function textOf(object: SignedJsonObject, name: string): string {
+  const value = object[name];
+  if (typeof value !== 'string') throw new RangeError(`${name} is no text`);
+  return value;
+}
+
+/** One claim that is a text. */
+export async function claimOf(running: Running, name: string): Promise<string> {
+  return textOf(await claimsOf(running), name);
 }
 
 /** Origin and key that the evidence vouches for. */
 export async function knownLogOf(running: Running): Promise<KnownLog> {
   const claims = await claimsOf(running);
-  return { origin: String(claims['logOrigin']), publicKey: fromHex(String(claims['logKey'])) };
+  return {
+    origin: textOf(claims, 'logOrigin'),
+    publicKey: fromHex(textOf(claims, 'logKey')),
+  };
 }
 
 export function receiptOf({ receipt }: SignResponse): Receipt {

@@ -386,7 +386,7 @@ describe('a host whose log does not answer', () => {
     ['INTERNAL', 'STORE_UNAVAILABLE'],
   ] as const)('but with %s halts as %s', async (refusal, reason) => {
     const { logStore } = disk.world;
-    const { read, state } = logStore;
+    const [read, state] = [logStore.read.bind(logStore), logStore.state.bind(logStore)];
     try {
       logStore.read = () => Promise.reject(new Refusal(refusal));
       await disk.expectHalt(reason, () => undefined);

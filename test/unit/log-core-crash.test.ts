@@ -7,7 +7,7 @@ import { SeededEntropy } from '../support/fakes/entropy.ts';
 import type { AppendFault } from '../support/fakes/memory-log-store.ts';
 import { manifestOf, World, type Running } from '../support/fakes/world.ts';
 import {
-  claimsOf,
+  claimOf,
   expectNoFork,
   expectProvable,
   headOf,
@@ -46,7 +46,7 @@ class Auditor {
 
   async check(running: Running): Promise<void> {
     const { logStore } = this.world;
-    this.heads.push(headOf(String((await claimsOf(running))['checkpoint'])));
+    this.heads.push(headOf(await claimOf(running, 'checkpoint')));
     await expectProvable(this.answers, await knownLogOf(running), logStore);
     expectNoFork(logStore);
     const roots = rootsOf(logStore.leaves);

@@ -71,7 +71,7 @@ describe('a log', () => {
   test('flushes at once when it is idle', async () => {
     const bench = new Bench();
     bench.store.hold();
-    bench.append(['a']);
+    void Promise.all(bench.append(['a']));
     // Microtasks only: no timer, no turn of the event loop.
     await Promise.resolve();
     expect(bench.store.appends).toBe(1);
@@ -122,7 +122,7 @@ describe('a log', () => {
     const bench = new Bench();
     bench.store.hold();
     const before = bench.log.checkpoint;
-    bench.append(numbered(3));
+    void Promise.all(bench.append(numbered(3)));
     for (let i = 0; i < 20; i += 1) await turn();
     expect(bench.events).toEqual(['sign 0']);
     expect(bench.log.edge.size).toBe(0);

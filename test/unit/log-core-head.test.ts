@@ -13,17 +13,20 @@ const EMPTY = new Uint8Array(0);
 
 class Bench {
   readonly world: World;
+  readonly anchor: MemoryAnchor;
   readonly running: Running;
 
-  constructor(world: World, running: Running) {
+  constructor(world: World, anchor: MemoryAnchor, running: Running) {
     this.world = world;
+    this.anchor = anchor;
     this.running = running;
   }
 
   static async begin(seed: string): Promise<Bench> {
     const world = new World(`head ${seed}`);
-    world.anchor = new MemoryAnchor();
-    return new Bench(world, await world.begin(RINGS));
+    const anchor = new MemoryAnchor();
+    world.anchor = anchor;
+    return new Bench(world, anchor, await world.begin(RINGS));
   }
 
   /** Epoch of the index: every write is one more. */
@@ -93,9 +96,8 @@ describe('the log’s head', () => {
     bench.world.clock.advance(1_000);
     await bench.tick();
     expect(await bench.epoch()).toBe(3);
-    expect((bench.world.anchor as MemoryAnchor).written).toEqual([1n, 2n, 3n]);
-    const { logSize } = (bench.world.anchor as MemoryAnchor).value ?? {};
-    expect(logSize).toBe(BigInt(bench.world.logStore.leaves.length));
+    expect(bench.anchor.written).toEqual([1n, 2n, 3n]);
+    expect(bench.anchor.value?.logSize).toBe(BigInt(bench.world.logStore.leaves.length));
     expect(await bench.behind()).toBe(0);
   });
 
@@ -182,10 +184,10 @@ describe('the log’s head', () => {
   test('that can’t be anchored halts', async () => {
     const bench = await Bench.begin('anchor');
     await bench.sign();
-    (bench.world.anchor as MemoryAnchor).failure = new Error('anchor');
+    bench.anchor.failure = new Error('anchor');
     await bench.drained();
     await expect(bench.running).toHaltWith('INVARIANT_BROKEN');
-    (bench.world.anchor as MemoryAnchor).failure = undefined;
+    bench.anchor.failure = undefined;
     await expect(await bench.world.boot()).not.toHaltWith('ROLLBACK_DETECTED');
   });
 

@@ -19,6 +19,7 @@ import {
   type Running,
 } from '../support/fakes/world.ts';
 import {
+  claimOf,
   claimsOf,
   expectNoFork,
   expectProvable,
@@ -113,7 +114,7 @@ describe('a receipt', () => {
     const { running, world } = await begun('receipts');
     const log = await knownLogOf(running);
     expect(log.origin).toBe(
-      `simulated/sealwright/${String((await claimsOf(running))['clusterId']).slice(0, 32)}`,
+      `simulated/sealwright/${(await claimOf(running, 'clusterId')).slice(0, 32)}`,
     );
     for (const [ring, payload] of [
       ['ec', { message }],
@@ -412,7 +413,7 @@ describe('each boot', () => {
 
   test('vouches for the checkpoint of its time, and for a newer one when evidence is renewed', async () => {
     const { world, running } = await begun('claims');
-    const checkpoint = async () => headOf(String((await claimsOf(running))['checkpoint']));
+    const checkpoint = async () => headOf(await claimOf(running, 'checkpoint'));
     const atBoot = headOf(world.logStore.checkpoint);
     expect(atBoot.size).toBe(world.logStore.leaves.length);
     expect(await checkpoint()).toEqual(atBoot);
