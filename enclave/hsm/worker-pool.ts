@@ -137,13 +137,18 @@ export class WorkerPool {
     }
   }
 
-  /** The least busy ready worker, taking turns among equals. */
+  /**
+   * The least busy ready worker, taking turns among equals. Long calls write to the token, and all of them go to
+   * the first ready worker: SoftHSM processes that write in turn lose count of each other's changes, and one
+   * then doesn't see the object that the other has just made.
+   */
   #slotFor(call: TokenCall): Slot | undefined {
     const slots = this.#slots;
+    const writer = slots.find(({ ready }) => ready);
     let best: Slot | undefined;
     for (let offset = 0; offset < slots.length; offset++) {
       const slot = slots[(this.#next + offset) % slots.length];
-      if (slot?.ready !== true || slot.long) continue;
+      if (slot?.ready !== true || slot.long || (call.long && slot !== writer)) continue;
       if (
         slot.inFlight < (call.long ? 1 : PIPE_DEPTH) &&
         slot.inFlight < (best?.inFlight ?? PIPE_DEPTH)
