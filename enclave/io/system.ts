@@ -5,7 +5,8 @@ import type { Clock, Entropy } from '../ports.ts';
 
 /** Wall time is read once; from then on only the monotonic clock moves it (PROTOCOLS §11). */
 export class SystemClock implements Clock {
-  readonly #wallAtStart = Date.now();
+  // Documents hold no time before 1970, whatever the host's clock says.
+  readonly #wallAtStart = Math.max(0, Date.now());
   readonly #monotonicAtStart = monotonicMs();
 
   monotonicMs(): number {

@@ -59,6 +59,31 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./verify-evidence.ts')).verifyEvidence,
   },
   {
+    name: 'verify-receipt',
+    summary: 'Decides offline whether a receipt is genuine, and says what it proves.',
+    load: async () => (await import('./verify-receipt.ts')).verifyReceipt,
+  },
+  {
+    name: 'log show',
+    summary: 'Shows leaves of the log of everything that was signed.',
+    load: async () => (await import('./log-show.ts')).logShow,
+  },
+  {
+    name: 'log prove',
+    summary: 'Proves that one leaf is in the log.',
+    load: async () => (await import('./log-prove.ts')).logProve,
+  },
+  {
+    name: 'log consistency',
+    summary: 'Proves that the log only grew.',
+    load: async () => (await import('./log-consistency.ts')).logConsistency,
+  },
+  {
+    name: 'log checkpoint',
+    summary: 'Prints the signed head of the log, to be kept.',
+    load: async () => (await import('./log-checkpoint.ts')).logCheckpoint,
+  },
+  {
     name: 'inspect',
     summary: 'Prints what evidence says; verifies nothing.',
     load: async () => (await import('./inspect.ts')).inspect,

@@ -2,27 +2,25 @@
 import { createPublicKey } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { SealwrightClient } from '../client/client.ts';
-import { CallerRank, PayloadKind } from '../gen/sealwright/v1/keys.ts';
+import type { AttestedClient } from '../client/attested.ts';
 import { DEFAULT_STATE } from './connection.ts';
 import { SAMPLE_RING } from './dev-manifest.ts';
 import type { Progress } from './progress.ts';
 import { signFile } from './sign-file.ts';
 import { startCheck } from './signature-check.ts';
-import { algorithmOf, algorithmWord } from './words.ts';
+import { algorithmOf } from './words.ts';
 
 const TEXT = 'Sealwright signed this file with a key that nobody holds.\n';
 
 /** The ring that signed; undefined when no ring takes messages from plain callers. */
 export async function signSample(
-  client: SealwrightClient,
+  attested: AttestedClient,
   state: string,
   progress: Progress,
 ): Promise<string | undefined> {
-  const fitting = (await client.listKeys()).filter(
-    ({ payloadKind, lowestRank }) =>
-      payloadKind === PayloadKind.PAYLOAD_KIND_MESSAGE &&
-      lowestRank === CallerRank.CALLER_RANK_MTLS,
+  const { keys } = await attested.keys();
+  const fitting = keys.filter(
+    ({ scope }) => scope.payload === 'message' && scope.lowestRank === 'mtls',
   );
   const ring = (fitting.find((key) => key.ring === SAMPLE_RING) ?? fitting[0])?.ring;
   if (ring === undefined) {
@@ -32,16 +30,13 @@ export async function signSample(
   const path = join(state, 'sample.txt');
   const signaturePath = join(state, 'sample.sig');
   writeFileSync(path, TEXT, { mode: 0o600 });
-  const answer = await signFile(client, { ring, path, encoding: undefined });
-  writeFileSync(signaturePath, answer.signature, { mode: 0o600 });
-  const { ring: by, version, algorithm } = answer;
-  progress.step(
-    'sign',
-    `${path} with ${by} version ${String(version)} (${algorithmWord(algorithm)})`,
-  );
+  const signed = await signFile(attested, { ring, path, encoding: undefined });
+  writeFileSync(signaturePath, signed.answer.signature, { mode: 0o600 });
+  const { version, alg } = signed.key;
+  progress.step('sign', `${path} with ${ring} version ${String(version)} (${alg})`);
 
-  // From the files and the published key alone, as somebody else would.
-  const key = await client.getKey(ring, version);
+  // From the files and the attested key alone, as somebody else would.
+  const { key } = await attested.key(ring, version);
   const publicKey = createPublicKey({
     key: Buffer.from(key.publicKey),
     format: 'der',

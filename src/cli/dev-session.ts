@@ -1,6 +1,7 @@
 /** One run of `dev`: start, sample, then a program or Ctrl-C, then the drain. */
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AttestedClient } from '../client/attested.ts';
 import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
 import { Phase } from '../gen/sealwright/v1/status.ts';
 import { statePaths } from '../supervisor/state-folder.ts';
@@ -8,6 +9,7 @@ import type { Arguments } from './command.ts';
 import { nextCommands, signSample } from './dev-sample.ts';
 import { DevRun } from './dev-stack.ts';
 import type { DevStack } from './dev-stack.ts';
+import { readReference } from './evidence-options.ts';
 import { EXIT } from './exit-status.ts';
 import { writeDevReference } from './first-use.ts';
 import { hex } from './output.ts';
@@ -62,11 +64,7 @@ export class DevSession {
     const halted = stack.status.phase === Phase.PHASE_HALTED;
     if (halted) this.#tellHalt(stack.status);
     if (halted && program !== undefined) return EXIT.refused;
-    if (!halted) {
-      const reference = await writeDevReference(stack.client, stack.state);
-      this.#progress.step('reference', `${reference}, for verify-evidence`);
-    }
-    const ring = halted ? undefined : await signSample(stack.client, stack.state, this.#progress);
+    const ring = halted ? undefined : await this.#sample(stack);
     if (program !== undefined) {
       this.#programRuns = true;
       return runProgram(program, environmentOf(stack), this.#signals.first);
@@ -74,6 +72,14 @@ export class DevSession {
     this.#tellReady(stack, ring);
     await this.#watch(stack);
     return EXIT.ok;
+  }
+
+  /** With the reference that was just written, as every later command takes it. */
+  async #sample({ client, state }: DevStack): Promise<string | undefined> {
+    const reference = await writeDevReference(client, state);
+    this.#progress.step('reference', `${reference}, for verify-evidence`);
+    const attested = new AttestedClient(client, readReference(reference));
+    return signSample(attested, state, this.#progress);
   }
 
   #tellReady({ state, connection, status }: DevStack, ring: string | undefined): void {

@@ -16,6 +16,18 @@ export const NONCE_OPTIONS = {
   'no-nonce': { value: 'WHY', help: 'no freshness is asked for, and why' },
 } as const;
 
+/** When to judge, and what is enough. */
+export const JUDGING_OPTIONS = {
+  time: {
+    value: 'TIME',
+    help: 'now (default), at-issue, or a time like 2026-11-22T12:00:00Z to judge at',
+  },
+  'accept-simulated': {
+    value: 'WHY',
+    help: 'a simulated platform is enough, and why; the verdict is at most a warning',
+  },
+} as const;
+
 /** Random bytes for a nonce that nobody gave. */
 export const NONCE_BYTES = 32;
 
@@ -71,6 +83,19 @@ export function readReference(path: string): AppraisalPolicy {
       'correct the file, or write one with "npx sealwright reference-values"',
     );
   }
+}
+
+/** Options only ever say more than the file: which simulated platform is enough, which moment counts. */
+export function policyFor(input: Arguments, path: string, atIssue: boolean): AppraisalPolicy {
+  const policy = readReference(path);
+  const because = input.text('accept-simulated');
+  const asksForNow = input.text('time') === 'now' && policy.time.mode === 'at-issue';
+  return {
+    ...policy,
+    ...(because === undefined ? {} : { simulated: { rule: 'accept-simulated', because } }),
+    ...(atIssue ? { time: { mode: 'at-issue' } } : {}),
+    ...(asksForNow ? { time: { mode: 'now' } } : {}),
+  };
 }
 
 /** A file named by a word of the command line; `-` is stdin. Throws CliError (64). */

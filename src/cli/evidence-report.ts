@@ -39,7 +39,10 @@ export function checkLine(check: Check): string {
   }
 }
 
-export function lastLine(result: AttestationResult): string {
+/** What a last line is made from. */
+export type Judgement = Pick<AttestationResult, 'verdict' | 'simulated' | 'checks'>;
+
+export function lastLine(result: Judgement): string {
   switch (result.verdict) {
     case 'affirming':
       return 'PASSED';
@@ -64,8 +67,11 @@ export function printResult(result: AttestationResult, json: boolean): void {
   printText(lastLine(result));
 }
 
-/** Undecodable evidence has no checks, hence no verdict. */
-export function printMalformed({ place, problem }: MalformedEvidence, json: boolean): void {
+/** What can't be decoded has no checks, hence no verdict. */
+export function printMalformed(
+  { place, problem }: Pick<MalformedEvidence, 'place' | 'problem'>,
+  json: boolean,
+): void {
   const where = place === '' ? '/' : place;
   if (json) {
     printJson({ verdict: 'none', malformed: { place: where, problem }, checks: [] });

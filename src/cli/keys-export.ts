@@ -1,6 +1,6 @@
-import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
+import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
+import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
-import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { keyVersion } from './numbers.ts';
 import { printJson, printText } from './output.ts';
@@ -12,16 +12,19 @@ export const keysExport: Command = {
   options: {
     pem: { help: 'PEM of the SubjectPublicKeyInfo: what openssl reads; the default' },
     version: { value: 'N', help: 'version within the ring (default: the one that signs now)' },
-    ...CLIENT_OPTIONS,
+    ...ATTESTED_OPTIONS,
   },
-  notes: [CLIENT_NOTE],
+  notes: [ATTESTED_NOTE, CLIENT_NOTE],
   run: runKeysExport,
 };
 
 async function runKeysExport(input: Arguments): Promise<number> {
   const version = keyVersion(input);
-  const key = await withClient(input, (client) => client.getKey(input.positional(0), version));
+  const { key, attestation } = await withAttested(input, (attested) =>
+    attested.key(input.positional(0), version),
+  );
   const { keyDocument, publicKeyPem } = await import('./words.ts');
+  await tellWarning(attestation.result);
   if (input.json) printJson(keyDocument(key));
   else printText(publicKeyPem(key.publicKey));
   return EXIT.ok;

@@ -1,48 +1,41 @@
-import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
+import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
+import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
-import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
-import { printJson, printText } from './output.ts';
+import { columns, printJson, printText } from './output.ts';
 
 export const keysList: Command = {
   name: 'keys list',
   example: 'npx sealwright keys list',
-  options: CLIENT_OPTIONS,
-  notes: [CLIENT_NOTE],
+  options: ATTESTED_OPTIONS,
+  notes: [
+    'No key can be hidden from the list: the evidence names them all.',
+    ATTESTED_NOTE,
+    CLIENT_NOTE,
+  ],
   run: runKeysList,
 };
 
 const COLUMNS = ['RING', 'VERSION', 'ALGORITHM', 'RESIDENCY', 'PAYLOAD', 'RANK', 'STATE', 'KID'];
 
 async function runKeysList(input: Arguments): Promise<number> {
-  const keys = await withClient(input, (client) => client.listKeys());
-  const words = await import('./words.ts');
+  const { keys, attestation } = await withAttested(input, (attested) => attested.keys());
+  await tellWarning(attestation.result);
   if (input.json) {
-    printJson({ keys: keys.map(words.keyDocument) });
+    const { keyDocument } = await import('./words.ts');
+    printJson({ simulated: attestation.result.simulated, keys: keys.map(keyDocument) });
     return EXIT.ok;
   }
-  const rows = keys.map((key) => [
-    key.ring,
-    String(key.version),
-    words.algorithmWord(key.algorithm),
-    words.residencyWord(key.residency),
-    words.payloadWord(key.payloadKind),
-    words.rankWord(key.lowestRank),
-    words.stateWord(key.state),
-    key.kid,
+  const rows = keys.map(({ ring, version, alg, residency, scope, state, kid }) => [
+    ring,
+    String(version),
+    alg,
+    residency,
+    scope.payload,
+    scope.lowestRank,
+    state,
+    kid,
   ]);
   printText(columns([COLUMNS, ...rows]));
   return EXIT.ok;
-}
-
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = COLUMNS.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }

@@ -18,6 +18,19 @@ export function printTable(rows: readonly (readonly [string, string])[]): void {
   process.stdout.write(`${table(rows).replaceAll(/^ {2}/gm, '')}\n`);
 }
 
+/** Rows of equally many cells, in columns as wide as they need. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }

@@ -2,6 +2,7 @@
 import { SupervisorProblem } from '../supervisor/problem.ts';
 import { findCommand } from './catalogue.ts';
 import { CliError } from './cli-error.ts';
+import type { Doubt } from './explain-doubt.ts';
 import type { RefusedCall } from './explain-refusal.ts';
 import { EXIT } from './exit-status.ts';
 import type { ExitStatus } from './exit-status.ts';
@@ -38,6 +39,10 @@ async function explain(error: unknown): Promise<CliError> {
     const { explainRefusal } = await import('./explain-refusal.ts');
     return explainRefusal(error, LATER.has(error.reason));
   }
+  if (isDoubt(error)) {
+    const { explainDoubt } = await import('./explain-doubt.ts');
+    return explainDoubt(error);
+  }
   if (error instanceof SupervisorProblem) {
     const { kind, message, wayOut } = error;
     const status = kind === 'usage' ? EXIT.usage : EXIT.refused;
@@ -50,4 +55,9 @@ async function explain(error: unknown): Promise<CliError> {
 /** A SignerError, known by its name: a mistyped option must not load its protobuf decoders. */
 function isRefusedCall(error: unknown): error is RefusedCall {
   return error instanceof Error && error.name === 'SignerError';
+}
+
+/** A NotBelieved, known by its name: as above. */
+function isDoubt(error: unknown): error is Doubt {
+  return error instanceof Error && error.name === 'NotBelieved';
 }

@@ -1,21 +1,23 @@
 /**
- * Signs one file: asks the ring what it signs, sends the message or its digest, and believes the answer
- * only when it is about this ring, this key and this file.
+ * Signs one file: asks for the ring's attested key, sends the message or its digest, and believes the answer only
+ * when every check of it holds, those of its receipt included.
  */
 import { createHash, randomBytes, createPublicKey } from 'node:crypto';
-import { algorithmRow } from '../../enclave/wire/algorithm.ts';
+import { ALGORITHMS, algorithmRow } from '../../enclave/wire/algorithm.ts';
 import { MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
-import type { SealwrightClient } from '../client/client.ts';
-import { PayloadKind } from '../gen/sealwright/v1/keys.ts';
-import type { Key } from '../gen/sealwright/v1/keys.ts';
+import type { AttestedClient, AttestedKey } from '../client/attested.ts';
+import { requireAll } from '../client/not-believed.ts';
+import { checkSignedAnswer, type SignedRequest } from '../client/signed-answer.ts';
 import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
 import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
+import type { Receipt } from '../tlog/receipt-file.ts';
+import type { KeyStatement } from '../verifier/index.ts';
 import { CliError, usageError } from './cli-error.ts';
 import { EXIT } from './exit-status.ts';
 import { readAtMost, readChunks } from './input-file.ts';
-import { algorithmFits, startCheck } from './signature-check.ts';
+import { startCheck } from './signature-check.ts';
 import type { EcdsaEncoding, SignatureCheck } from './signature-check.ts';
-import { algorithmOf, payloadWord } from './words.ts';
+import { algorithmOf } from './words.ts';
 
 export interface FileToSign {
   readonly ring: string;
@@ -25,29 +27,42 @@ export interface FileToSign {
   readonly encoding: EcdsaEncoding | undefined;
 }
 
-/** Throws CliError and SignerError. */
-export async function signFile(client: SealwrightClient, file: FileToSign): Promise<SignResponse> {
-  const key = await client.getKey(file.ring);
-  const prepared = await prepare(client, file, key);
-  const answer = await client.sign(prepared.request);
-  await compare(client, key, prepared, answer);
-  return answer;
+export interface SignedFile extends AttestedKey {
+  readonly answer: SignResponse;
+  readonly receipt: Receipt;
 }
 
-interface Prepared {
-  readonly request: SignRequest;
+/** Throws CliError, SignerError and NotBelieved. */
+export async function signFile(attested: AttestedClient, file: FileToSign): Promise<SignedFile> {
+  const { key, attestation } = await attested.key(file.ring);
+  const { check, ...prepared } = await prepare(attested, file, key);
+  const answer = await attested.service.sign(prepared.request);
+  await requireSameVersion(attested, key, answer);
+  const asked = { ...prepared, key, attestation };
+  const { checks, receipt } = await checkSignedAnswer(
+    answer,
+    asked,
+    check.accepts(answer.signature),
+  );
+  requireAll(checks);
+  if (receipt === undefined) throw new Error('an answer without a receipt passed its checks');
+  return { key, attestation, answer, receipt };
+}
+
+interface Prepared extends Pick<SignedRequest, 'request' | 'toBeSigned' | 'digest'> {
   /** Has seen the whole file. */
   readonly check: SignatureCheck;
-  /** What the service must have hashed; undefined for algorithms without a separate hash. */
-  readonly digest: Uint8Array | undefined;
 }
 
-async function prepare(client: SealwrightClient, file: FileToSign, key: Key): Promise<Prepared> {
+async function prepare(
+  attested: AttestedClient,
+  file: FileToSign,
+  key: KeyStatement,
+): Promise<Prepared> {
   const algorithm = algorithmOf(key);
   const row = algorithmRow(algorithm);
-  const isEcdsa = row.family === 'ecdsa';
   const encoding = file.encoding ?? 'der';
-  if (!isEcdsa && file.encoding !== undefined) {
+  if (row.family !== 'ecdsa' && file.encoding !== undefined) {
     throw usageError(
       `--encoding is given, but ${key.ring} is ${algorithm}`,
       'no --encoding: only ECDSA signatures have two forms',
@@ -59,8 +74,6 @@ async function prepare(client: SealwrightClient, file: FileToSign, key: Key): Pr
     format: 'der',
     type: 'spki',
   });
-  if (!algorithmFits(algorithm, publicKey))
-    throw inconsistent(`the key of ${key.ring} is not ${algorithm}`);
   const check = startCheck(algorithm, publicKey, encoding);
   const hash = 'hash' in row ? createHash(row.hash) : undefined;
   const take = (chunk: Uint8Array): void => {
@@ -69,49 +82,55 @@ async function prepare(client: SealwrightClient, file: FileToSign, key: Key): Pr
   };
   const common = {
     ring: key.ring,
-    algorithm: key.algorithm,
-    encoding: isEcdsa
-      ? SignatureEncoding[
-          encoding === 'p1363' ? 'SIGNATURE_ENCODING_P1363' : 'SIGNATURE_ENCODING_ASN1_DER'
-        ]
-      : SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED,
-    requestId: randomBytes(16),
+    algorithm: ALGORITHMS[algorithm].wire,
+    encoding:
+      row.family === 'ecdsa'
+        ? ENCODING_NUMBERS[encoding]
+        : SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED,
+    requestId: Uint8Array.from(randomBytes(16)),
     declineReceipt: false,
   };
 
-  if (key.payloadKind === PayloadKind.PAYLOAD_KIND_DIGEST) {
+  if (key.scope.payload === 'digest') {
     await readChunks('in', file.path, take);
-    const digest = hash?.digest() ?? new Uint8Array();
-    return {
-      request: { ...common, payload: { $case: 'digest', value: { digest } } },
-      check,
-      digest,
-    };
+    const digest = Uint8Array.from(hash?.digest() ?? []);
+    const request: SignRequest = { ...common, payload: { $case: 'digest', value: { digest } } };
+    return { request, check, toBeSigned: digest, digest };
   }
-  if (key.payloadKind !== PayloadKind.PAYLOAD_KIND_MESSAGE) {
+  if (key.scope.payload !== 'message') {
     throw new CliError({
       status: EXIT.refused,
-      problem: `${key.ring} signs ${payloadWord(key.payloadKind)}, which this command cannot make`,
+      problem: `${key.ring} signs ${key.scope.payload}, which this command cannot make`,
       expected: 'a ring of payload message or digest',
       wayOut: '"npx sealwright keys list" shows what each ring signs',
     });
   }
   const message = await readAtMost('in', file.path, MAX_MESSAGE_BYTES);
-  if (message === undefined) throw await tooLarge(file.path, client, key);
+  if (message === undefined) throw await tooLarge(file.path, attested, key);
   take(message);
   const request: SignRequest = { ...common, payload: { $case: 'message', value: { message } } };
-  return { request, check, digest: hash?.digest() };
+  return { request, check, toBeSigned: message, digest: hash?.digest() };
 }
 
-async function tooLarge(path: string, client: SealwrightClient, key: Key): Promise<CliError> {
-  const digestRings = (await client.listKeys())
-    .filter(({ payloadKind }) => payloadKind === PayloadKind.PAYLOAD_KIND_DIGEST)
+const ENCODING_NUMBERS = {
+  der: SignatureEncoding.SIGNATURE_ENCODING_ASN1_DER,
+  p1363: SignatureEncoding.SIGNATURE_ENCODING_P1363,
+} as const satisfies Record<EcdsaEncoding, SignatureEncoding>;
+
+async function tooLarge(
+  path: string,
+  attested: AttestedClient,
+  key: KeyStatement,
+): Promise<CliError> {
+  const { keys } = await attested.keys();
+  const digestRings = keys
+    .filter(({ scope }) => scope.payload === 'digest')
     // Those of the same algorithm first: they need no change at the verifying side.
-    .sort((a, b) => Number(b.algorithm === key.algorithm) - Number(a.algorithm === key.algorithm))
-    .map((other) => `${other.ring} (${algorithmOf(other)})`);
+    .sort((a, b) => Number(b.alg === key.alg) - Number(a.alg === key.alg))
+    .map((other) => `${other.ring} (${other.alg})`);
   return new CliError({
     status: EXIT.refused,
-    problem: `${path} is too large for ${key.ring} (${algorithmOf(key)}, payload message)`,
+    problem: `${path} is too large for ${key.ring} (${key.alg}, payload message)`,
     expected: `at most ${String(MAX_MESSAGE_BYTES)} bytes, or a ring of payload digest`,
     wayOut:
       digestRings.length > 0
@@ -121,36 +140,19 @@ async function tooLarge(path: string, client: SealwrightClient, key: Key): Promi
   });
 }
 
-/** An answer about another ring, key or file than asked for is worth nothing, whoever gave it. */
-async function compare(
-  client: SealwrightClient,
-  key: Key,
-  { request, check, digest }: Prepared,
+/** A ring may rotate between the two calls: that is no lie when the enclave vouches for the new version. */
+async function requireSameVersion(
+  attested: AttestedClient,
+  key: KeyStatement,
   answer: SignResponse,
 ): Promise<void> {
-  if (answer.ring !== request.ring) throw inconsistent(`it names ring "${answer.ring}"`);
-  if (answer.algorithm !== request.algorithm) throw inconsistent('it names another algorithm');
-  if (digest !== undefined && Buffer.compare(digest, answer.digest) !== 0) {
-    throw inconsistent('it names another digest than that of the file');
-  }
-  if (answer.version !== key.version) {
-    // The ring rotated between the two calls; the check holds the old key and would say no.
-    const rotated = await client.getKey(answer.ring, answer.version);
-    if (rotated.kid !== answer.kid) throw inconsistent('it names another key than the ring has');
-    throw new CliError({
-      status: EXIT.unavailable,
-      problem: `${key.ring} rotated to version ${String(answer.version)} during the call`,
-      wayOut: 'run the command again',
-    });
-  }
-  if (answer.kid !== key.kid) throw inconsistent('it names another key than the ring has');
-  if (!check.accepts(answer.signature)) throw inconsistent('the signature does not verify');
-}
-
-function inconsistent(what: string): CliError {
-  return new CliError({
-    status: EXIT.refused,
-    problem: `the service’s answer is not about this request: ${what}`,
-    wayOut: 'nothing was written; look at the host and its log',
+  if (answer.ring !== key.ring || answer.version <= key.version) return;
+  const { keys } = await attested.keys();
+  const rotated = keys.some(({ ring, version }) => ring === key.ring && version === answer.version);
+  if (!rotated) return;
+  throw new CliError({
+    status: EXIT.unavailable,
+    problem: `${key.ring} rotated to version ${String(answer.version)} during the call`,
+    wayOut: 'run the command again',
   });
 }

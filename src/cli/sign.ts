@@ -1,82 +1,87 @@
-import { writeFileSync } from 'node:fs';
-import type { SealwrightClient } from '../client/client.ts';
+import type { AttestedClient } from '../client/attested.ts';
+import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
 import { usageError } from './cli-error.ts';
-import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
+import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
-import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, note, printJson } from './output.ts';
+import { requireOneStdout, writeOutput } from './output-file.ts';
+import { RECEIPT_FORMATS, encodeAs, formatOf } from './receipt-options.ts';
 import { ENCODINGS } from './signature-check.ts';
 
 export const sign: Command = {
   name: 'sign',
-  example: 'npx sealwright sign --ring es256-hsm --in README.md --out README.sig',
+  example:
+    'npx sealwright sign --ring es256-hsm --in README.md --out README.sig --receipt README.receipt',
   options: {
     ring: { value: 'RING', help: 'name of the key ring', required: true },
     in: { value: 'FILE', help: 'the file to sign; - is stdin', required: true },
     out: { value: 'FILE', help: 'where the signature goes; - is stdout', required: true },
+    receipt: { value: 'FILE', help: 'where the receipt goes: proof that this is in the log' },
+    format: {
+      value: 'FORM',
+      help: 'form of the receipt (default json); tlog-proof has no place for the salt',
+      oneOf: RECEIPT_FORMATS,
+    },
     encoding: { value: 'FORM', help: 'form of an ECDSA signature (default der)', oneOf: ENCODINGS },
-    ...CLIENT_OPTIONS,
+    ...ATTESTED_OPTIONS,
   },
   notes: [
     'A message ring takes files up to 61,440 bytes and hashes them inside the enclave. A digest ring takes ' +
       'files of any size: the hash is computed here, with the hash of the ring’s algorithm.',
-    'The signature is checked against the ring’s public key before it is written.',
+    'Signature and receipt are verified, under the attested key and the attested log key, before anything is written.',
+    ATTESTED_NOTE,
     CLIENT_NOTE,
   ],
-  run: (input) => withClient(input, (client) => runSign(input, client)),
+  run: runSign,
 };
 
-async function runSign(input: Arguments, client: SealwrightClient): Promise<number> {
-  const out = input.required('out');
-  if (out === '-' && input.json) {
-    throw usageError(
-      '--json and --out - both want stdout',
-      'one of them',
-      'write the signature to a file',
-    );
+function runSign(input: Arguments): Promise<number> {
+  requireOneStdout(input, ['out', 'receipt']);
+  if (input.text('format') !== undefined && input.text('receipt') === undefined) {
+    throw usageError('--format is given without --receipt', '--receipt FILE', 'add it');
   }
+  return withAttested(input, (attested) => signAndWrite(input, attested));
+}
+
+async function signAndWrite(input: Arguments, attested: AttestedClient): Promise<number> {
+  const out = input.required('out');
   const { signFile } = await import('./sign-file.ts');
-  const answer = await signFile(client, {
+  const { key, attestation, answer, receipt } = await signFile(attested, {
     ring: input.required('ring'),
     path: input.required('in'),
     encoding: ENCODINGS.find((encoding) => encoding === input.text('encoding')),
   });
-  writeSignature(out, answer.signature);
+  const receiptPath = input.text('receipt');
+  const format = formatOf(input) ?? 'json';
+  if (receiptPath !== undefined) writeOutput('receipt', receiptPath, encodeAs(format, receipt));
+  writeOutput('out', out, answer.signature);
 
-  const words = await import('./words.ts');
+  await tellWarning(attestation.result);
+  const { encodingWord } = await import('./words.ts');
   const made = {
-    ring: answer.ring,
-    version: answer.version,
-    kid: answer.kid,
-    algorithm: words.algorithmWord(answer.algorithm),
-    encoding: words.encodingWord(answer.encoding),
-    residency: words.residencyWord(answer.residency),
+    ring: key.ring,
+    version: key.version,
+    kid: key.kid,
+    algorithm: key.alg,
+    encoding: encodingWord(answer.encoding),
+    residency: key.residency,
     digest: hex(answer.digest),
     measurement: hex(answer.measurement),
+    leaf: receipt.index,
+    salt: hex(receipt.salt ?? new Uint8Array(0)),
   };
-  if (input.json) printJson({ ...made, signature: hex(answer.signature) });
-  else {
-    note(
-      `signed with ${made.ring} version ${String(made.version)} ` +
-        `(${made.algorithm}, ${made.encoding}, ${made.residency}): ${out}`,
-    );
+  if (input.json) {
+    const { simulated } = attestation.result;
+    printJson({ ...made, signature: hex(answer.signature), simulated });
+    return EXIT.ok;
+  }
+  note(
+    `signed with ${made.ring} version ${String(made.version)} ` +
+      `(${made.algorithm}, ${made.encoding}, ${made.residency}), leaf ${String(made.leaf)} of the log: ${out}`,
+  );
+  if (receiptPath !== undefined && format === 'tlog-proof') {
+    note(`keep the salt of the receipt beside it: ${made.salt}`);
   }
   return EXIT.ok;
-}
-
-function writeSignature(out: string, signature: Uint8Array): void {
-  if (out === '-') {
-    process.stdout.write(signature);
-    return;
-  }
-  try {
-    writeFileSync(out, signature);
-  } catch (error) {
-    throw usageError(
-      `--out: ${(error as Error).message}`,
-      'a file that can be written',
-      'correct the path',
-    );
-  }
 }

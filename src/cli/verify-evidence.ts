@@ -1,29 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import {
-  MalformedEvidence,
-  appraise,
-  decodeBundle,
-  verifyEvidence as verify,
-  type AppraisalPolicy,
-  type AttestationResult,
-  type NonceExpectation,
-} from '../verifier/index.ts';
+import { judgeEvidence } from '../client/attested.ts';
+import { MalformedEvidence } from '../verifier/index.ts';
+import type { NonceExpectation } from '../verifier/index.ts';
 import { usageError } from './cli-error.ts';
-import { Arguments, CLIENT_OPTIONS } from './command.ts';
-import type { Command } from './command.ts';
+import { CLIENT_OPTIONS } from './command.ts';
+import type { Arguments, Command } from './command.ts';
 import { withClient } from './connection.ts';
 import {
+  JUDGING_OPTIONS,
   NONCE_BYTES,
   NONCE_OPTIONS,
   nonceOf,
+  policyFor,
   readNamedFile,
-  readReference,
   requiredNonce,
   timeOf,
 } from './evidence-options.ts';
 import { printMalformed, printResult, statusOf } from './evidence-report.ts';
 import { EXIT } from './exit-status.ts';
-import { withCertificatesOf } from './state-certificates.ts';
+import { FROM_OPTION, whereFrom } from './from-option.ts';
 
 const { ca, cert, key, state } = CLIENT_OPTIONS;
 
@@ -34,17 +29,10 @@ export const verifyEvidence: Command = {
     '--nonce 00112233445566778899aabbccddeeff',
   positionals: [{ name: 'FILE', help: 'the bundle; - is stdin', optional: true }],
   options: {
-    from: { value: 'HOST:PORT', help: 'ask this service now, instead of FILE' },
+    ...FROM_OPTION,
     reference: { value: 'FILE', help: 'the appraisal policy', required: true },
     ...NONCE_OPTIONS,
-    time: {
-      value: 'TIME',
-      help: 'now (default), at-issue, or a time like 2026-11-22T12:00:00Z to judge at',
-    },
-    'accept-simulated': {
-      value: 'WHY',
-      help: 'a simulated platform is enough, and why; the verdict is at most a warning',
-    },
+    ...JUDGING_OPTIONS,
     kind: {
       value: 'KIND',
       help: 'what is wanted (default evidence); setup: before a cluster exists',
@@ -75,7 +63,7 @@ async function runVerify(input: Arguments): Promise<number> {
     );
   }
   const time = timeOf(input);
-  const policy = policyFor(input, time.atIssue);
+  const policy = policyFor(input, input.required('reference'), time.atIssue);
   const nonce =
     from === undefined
       ? requiredNonce(input)
@@ -85,7 +73,8 @@ async function runVerify(input: Arguments): Promise<number> {
   try {
     // A service is asked at a moment that lies after the command's begin.
     const now = input.text('time') === undefined ? Date.now() : time.now;
-    const result = await judge(bytes, policy, nonce, now, input.text('kind') === 'setup');
+    const kind = input.text('kind') === 'setup' ? 'setup' : 'evidence';
+    const { result } = await judgeEvidence(bytes, policy, { now, kind, ...nonce });
     printResult(result, input.json);
     return statusOf(result.verdict);
   } catch (error) {
@@ -95,42 +84,10 @@ async function runVerify(input: Arguments): Promise<number> {
   }
 }
 
-async function judge(
-  bytes: Uint8Array,
-  policy: AppraisalPolicy,
-  nonce: NonceExpectation,
-  now: number,
-  setup: boolean,
-): Promise<AttestationResult> {
-  const bundle = decodeBundle(bytes);
-  const kind = setup ? 'setup' : 'evidence';
-  return appraise(await verify(bundle, policy), policy, { now, kind, ...nonce });
-}
-
-/** Options only ever say more than the file: which simulated platform is enough, which moment counts. */
-function policyFor(input: Arguments, atIssue: boolean): AppraisalPolicy {
-  const policy = readReference(input.required('reference'));
-  const because = input.text('accept-simulated');
-  const asksForNow = input.text('time') === 'now' && policy.time.mode === 'at-issue';
-  return {
-    ...policy,
-    ...(because === undefined ? {} : { simulated: { rule: 'accept-simulated', because } }),
-    ...(atIssue ? { time: { mode: 'at-issue' } } : {}),
-    ...(asksForNow ? { time: { mode: 'now' } } : {}),
-  };
-}
-
 function fetchFrom(
   input: Arguments,
-  address: string,
+  from: string,
   { nonce = new Uint8Array(0) }: NonceExpectation,
 ): Promise<Uint8Array> {
-  const values = new Map<string, string>([['address', address]]);
-  for (const name of ['ca', 'cert', 'key']) {
-    const value = input.text(name);
-    if (value !== undefined) values.set(name, value);
-  }
-  const folder = input.text('state');
-  const where = folder === undefined ? values : withCertificatesOf(folder, values);
-  return withClient(new Arguments(where, [], undefined), (client) => client.getEvidence(nonce));
+  return withClient(whereFrom(input, from), (client) => client.getEvidence(nonce));
 }

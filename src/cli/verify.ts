@@ -2,22 +2,23 @@ import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { ALGORITHMS, isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName } from '../../enclave/wire/algorithm.ts';
-import type { Key } from '../gen/sealwright/v1/keys.ts';
+import type { AttestedKeys } from '../client/attested.ts';
+import type { KeyStatement } from '../verifier/index.ts';
+import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
 import { usageError } from './cli-error.ts';
-import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
+import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
-import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { readChunks, readSmallFile } from './input-file.ts';
 import { keyVersion } from './numbers.ts';
 import { printJson, printText } from './output.ts';
-import { ENCODINGS, algorithmFits, algorithmsOf, startCheck } from './signature-check.ts';
+import { ENCODINGS, algorithmsOf, startCheck } from './signature-check.ts';
 
 export const verify: Command = {
   name: 'verify',
   example: 'npx sealwright verify --ring es256-hsm --in README.md --signature README.sig',
   options: {
-    ring: { value: 'RING', help: 'key ring whose public keys the service is asked for' },
+    ring: { value: 'RING', help: 'key ring, whose attested public keys are fetched' },
     in: { value: 'FILE', help: 'the file that was signed; - is stdin', required: true },
     signature: { value: 'FILE', help: 'the signature', required: true },
     encoding: { value: 'FORM', help: 'form of an ECDSA signature (default der)', oneOf: ENCODINGS },
@@ -31,11 +32,12 @@ export const verify: Command = {
       help: 'with --public-key of RSA: which of its algorithms',
       oneOf: Object.keys(ALGORITHMS),
     },
-    ...CLIENT_OPTIONS,
+    ...ATTESTED_OPTIONS,
   },
   notes: [
-    'Prints a line that begins with OK or FAILED. With --ring the public key is the word of the service; ' +
-      'with --public-key nothing but that file is believed.',
+    'Prints a line that begins with OK or FAILED. With --public-key nothing but that file is believed, and no ' +
+      'service is asked.',
+    ATTESTED_NOTE,
     CLIENT_NOTE,
   ],
   run: runVerify,
@@ -131,31 +133,35 @@ function findCandidates(input: Arguments): Promise<readonly Candidate[]> {
 
 async function ringCandidates(input: Arguments, ring: string): Promise<readonly Candidate[]> {
   const version = keyVersion(input);
-  const keys = await withClient(input, async (client) => {
-    if (version !== 0) return [await client.getKey(ring, version)];
-    const listed = (await client.listKeys()).filter((key) => key.ring === ring);
+  const { keys, attestation } = await withAttested(input, async (attested) => {
+    const one = async (): Promise<AttestedKeys> => {
+      const { key, attestation } = await attested.key(ring, version);
+      return { keys: [key], attestation };
+    };
+    if (version !== 0) return one();
+    const all = await attested.keys();
+    const keys = all.keys.filter((key) => key.ring === ring);
     // The service says "no such ring" in its own words.
-    return listed.length > 0 ? listed : [await client.getKey(ring)];
+    return keys.length > 0 ? { ...all, keys } : one();
   });
+  await tellWarning(attestation.result);
   return Promise.all(keys.map(candidateOf));
 }
 
-async function candidateOf(key: Key): Promise<Candidate> {
-  const { algorithmOf, keyDocument, stateWord } = await import('./words.ts');
+async function candidateOf(key: KeyStatement): Promise<Candidate> {
+  const { algorithmOf, keyDocument } = await import('./words.ts');
   const algorithm = algorithmOf(key);
   const publicKey = createPublicKey({
     key: Buffer.from(key.publicKey),
     format: 'der',
     type: 'spki',
   });
-  if (!algorithmFits(algorithm, publicKey))
-    throw new Error(`the key of ${key.ring} is not ${algorithm}`);
   const { ring, version, kid, state } = keyDocument(key);
   return {
     key: publicKey,
     algorithm,
     name: `${key.ring} version ${String(key.version)} (${algorithm})`,
-    compromised: stateWord(key.state) === 'compromised',
+    compromised: key.state === 'compromised',
     facts: { ring, version, kid, algorithm, state },
   };
 }

@@ -1,10 +1,11 @@
-/** Names of the wire's numbers, as they are written in text and JSON. */
-import { algorithmFromWire } from '../../enclave/wire/algorithm.ts';
+/** Names of the wire's numbers, and of what key statements say, as they are written in text and JSON. */
+import { isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName } from '../../enclave/wire/algorithm.ts';
-import { CallerRank, KeyState, PayloadKind, Residency } from '../gen/sealwright/v1/keys.ts';
-import type { Key } from '../gen/sealwright/v1/keys.ts';
 import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
 import { Phase } from '../gen/sealwright/v1/status.ts';
+import type { KeyStatement } from '../verifier/index.ts';
+import { CliError } from './cli-error.ts';
+import { EXIT } from './exit-status.ts';
 
 type Words = Readonly<Record<string, number>>;
 
@@ -19,16 +20,6 @@ function wordOf(words: Words, prefix: string, value: number): string {
 export function phaseWord(phase: Phase): string {
   return phase === Phase.PHASE_UNSPECIFIED ? 'absent' : wordOf(Phase, 'PHASE_', phase);
 }
-export const stateWord = (state: KeyState): string => wordOf(KeyState, 'KEY_STATE_', state);
-export const residencyWord = (residency: Residency): string =>
-  wordOf(Residency, 'RESIDENCY_', residency);
-export const payloadWord = (kind: PayloadKind): string =>
-  wordOf(PayloadKind, 'PAYLOAD_KIND_', kind);
-export const rankWord = (rank: CallerRank): string => wordOf(CallerRank, 'CALLER_RANK_', rank);
-
-export function algorithmWord(algorithm: number): string {
-  return algorithmFromWire(algorithm) ?? String(algorithm);
-}
 
 const ENCODING_WORDS: Readonly<Record<number, string>> = {
   [SignatureEncoding.SIGNATURE_ENCODING_ASN1_DER]: 'der',
@@ -40,18 +31,18 @@ export function encodingWord(encoding: SignatureEncoding): string {
   return ENCODING_WORDS[encoding] ?? String(encoding);
 }
 
-/** A key as `--json` shows it. */
-export function keyDocument(key: Key): Record<string, unknown> {
+/** A key as `--json` shows it: what the enclave stated, and nothing that only the host says. */
+export function keyDocument(key: KeyStatement): Record<string, unknown> {
   return {
     ring: key.ring,
     version: key.version,
     kid: key.kid,
-    algorithm: algorithmWord(key.algorithm),
-    residency: residencyWord(key.residency),
-    payload: payloadWord(key.payloadKind),
-    lowestRank: rankWord(key.lowestRank),
-    state: stateWord(key.state),
-    createdAt: new Date(Number(key.createdAtUnixMs)).toISOString(),
+    algorithm: key.alg,
+    residency: key.residency,
+    payload: key.scope.payload,
+    lowestRank: key.scope.lowestRank,
+    hostAsserted: key.scope.hostAsserted,
+    state: key.state,
     publicKey: publicKeyPem(key.publicKey),
   };
 }
@@ -65,10 +56,12 @@ export function publicKeyPem(spki: Uint8Array): string {
   return ['-----BEGIN PUBLIC KEY-----', ...lines, '-----END PUBLIC KEY-----', ''].join('\n');
 }
 
-/** The name of a key's algorithm. Throws for one that this build does not know. */
-export function algorithmOf(key: Key): AlgorithmName {
-  const name = algorithmFromWire(key.algorithm);
-  if (name === undefined)
-    throw new Error(`algorithm number ${String(key.algorithm)} of ${key.ring}`);
-  return name;
+/** A statement's algorithm, which this build must know. Throws CliError (70). */
+export function algorithmOf({ ring, alg }: KeyStatement): AlgorithmName {
+  if (isAlgorithmName(alg)) return alg;
+  throw new CliError({
+    status: EXIT.refused,
+    problem: `${ring} is ${alg}, which this build does not know`,
+    wayOut: 'use a newer one',
+  });
 }

@@ -4,12 +4,7 @@
  */
 import { toHex } from '../../enclave/wire/bytes.ts';
 import { TlogError } from '../../enclave/wire/tlog.ts';
-import {
-  leafHash,
-  rootFromInclusion,
-  verifyConsistency,
-  type TreeHead,
-} from '../tlog/merkle.ts';
+import { leafHash, rootFromInclusion, verifyConsistency, type TreeHead } from '../tlog/merkle.ts';
 import { olderRoot, rootFromRun } from '../tlog/range.ts';
 import type { Receipt } from '../tlog/receipt-file.ts';
 import { readCheckpoint, verifyCheckpoint, type KnownLog } from '../tlog/verify-checkpoint.ts';

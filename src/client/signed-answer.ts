@@ -3,11 +3,7 @@
  * were meant, and a receipt whose leaf is about exactly this signature.
  */
 import { toHex } from '../../enclave/wire/bytes.ts';
-import {
-  algorithmFromWire,
-  algorithmRow,
-  isAlgorithmName,
-} from '../../enclave/wire/algorithm.ts';
+import { algorithmFromWire, algorithmRow, isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import { Residency } from '../gen/sealwright/v1/keys.ts';
 import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
 import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
@@ -56,7 +52,7 @@ function answerChecks(
   const same = (id: string, expected: string, found: string): Check =>
     judge(
       expected === found,
-      { id, expected, found: printable(found) },
+      { id, expected: shown(expected), found: shown(found) },
       'the answer is not about this request',
     );
   const { registers } = attestation.evidence.attested;
@@ -79,6 +75,11 @@ function answerChecks(
       'the attested key did not sign this',
     ),
   ];
+}
+
+/** An empty text shows nothing at all. */
+function shown(text: string): string {
+  return text === '' ? 'nothing' : printable(text);
 }
 
 function encodingOf({ encoding }: SignRequest, { alg }: KeyStatement): SignatureEncoding {

@@ -68,7 +68,9 @@ export async function rootFromRun(run: LeafRun): Promise<Uint8Array | undefined>
   if (first < 0 || end > size) return undefined;
   const hashes = [...leafHashes, ...firstProof, ...lastProof];
   if (!hashes.every(({ byteLength }) => byteLength === HASH_BYTES)) return undefined;
-  const nodes: Nodes = new Map(leafHashes.map((hash, i) => [nameOf(first + i, first + i + 1), hash]));
+  const nodes: Nodes = new Map(
+    leafHashes.map((hash, i) => [nameOf(first + i, first + i + 1), hash]),
+  );
   for (const [index, proof] of [
     [first, firstProof],
     [end - 1, lastProof],

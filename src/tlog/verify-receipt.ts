@@ -13,8 +13,8 @@ import { webSha256 } from './web-crypto.ts';
 export interface KnownSignature {
   /** What the key signed: the message, or the digest that the caller sent. */
   readonly toBeSigned: Uint8Array;
-  /** RFC 7638 thumbprint of the key that the signature was verified with. */
-  readonly kid: string;
+  /** RFC 7638 thumbprint of the key that the signature was verified with; undefined when it was not. */
+  readonly kid: string | undefined;
 }
 
 export interface ReceiptResult {
@@ -100,11 +100,14 @@ async function signatureChecks(
   const question = { id: 'receipt-kind', expected: 'a signature leaf', found: leaf.kind };
   const otherwise = 'the leaf is not about a signature';
   if (leaf.kind !== 'signature') return [judge(false, question, otherwise)];
-  const kid = judge(
-    leaf.kid === signature.kid,
-    { id: 'receipt-kid', expected: signature.kid, found: leaf.kid },
-    'the leaf is about a signature of another key',
-  );
+  const kid =
+    signature.kid === undefined
+      ? notChecked('receipt-kid', leaf.kid, 'no key was given to compare the leaf with')
+      : judge(
+          leaf.kid === signature.kid,
+          { id: 'receipt-kid', expected: signature.kid, found: leaf.kid },
+          'the leaf is about a signature of another key',
+        );
   const found = toHex(leaf.toBeSignedHash);
   if (salt === undefined) {
     const missing = { id, expected: 'a receipt with its salt', found };

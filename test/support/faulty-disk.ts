@@ -25,8 +25,8 @@ const probe = await open(process.execPath);
 const prototype = Object.getPrototypeOf(probe) as FileHandle;
 await probe.close();
 // The methods are called with the handle that they belong to.
-const write = prototype.write as unknown as Write;
-const datasync = Reflect.get(prototype, 'datasync') as () => Promise<void>;
+const write = Reflect.get<object, string>(prototype, 'write') as Write;
+const datasync = Reflect.get<object, string>(prototype, 'datasync') as () => Promise<void>;
 let afterShort = false;
 
 const faultyWrite: Write = function faultyWrite(this: FileHandle, bytes, offset, length, position) {

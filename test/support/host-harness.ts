@@ -136,6 +136,7 @@ export class HostBed {
 
   config(overrides: Record<string, unknown> = {}): string {
     const file = this.path(`host-${String(this.#hosts.length)}.json`);
+    const { storeFile } = overrides;
     const config = {
       http: '127.0.0.1:0',
       unixSockets: [{ path: this.unixSocket, name: 'api' }],
@@ -146,7 +147,7 @@ export class HostBed {
       },
       storeFile: this.storeFile,
       // Several hosts may run here, each with files of its own.
-      logFolder: `${String(overrides['storeFile'] ?? this.storeFile)}-log`,
+      logFolder: `${typeof storeFile === 'string' ? storeFile : this.storeFile}-log`,
       enclaveSocket: this.enclave.socketPath,
       ...overrides,
     };

@@ -2,7 +2,7 @@
  * Host and enclave as two processes that a test kills and starts as it likes: a supervisor would wait longer and
  * longer between starts. Everything is real: the measured launch, SoftHSM, TLS.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,8 @@ const POLICY = {
 } as const;
 
 const FAULTY_DISK = fileURLToPath(new URL('./faulty-disk.ts', import.meta.url));
-const PATIENCE_MS = 20_000;
+const COMPILE_CACHE = fileURLToPath(new URL('../../build/compile-cache', import.meta.url));
+const PATIENCE_MS = 30_000;
 
 export interface Readiness {
   readonly phase: string;
@@ -52,10 +53,11 @@ export class KillStack implements Readable {
     this.#pki = ensureDevPki({ folder: this.#path('pki'), clients: ['alice'] });
     const { folder } = this;
     const linkSocket = this.#path('link');
-    this.#platform = new PlatformProcess({
-      ...defaultPlatformConfig({ stateFolder: folder, create: true, linkSocket }),
-      workers: 1,
-    });
+    const config = defaultPlatformConfig({ stateFolder: folder, create: true, linkSocket });
+    // Bundles of its own: a build that runs meanwhile must not look like another enclave.
+    const bundles = this.#path('bundles');
+    cpSync(config.bundles, bundles, { recursive: true });
+    this.#platform = new PlatformProcess({ ...config, bundles, workers: 1 });
   }
 
   /** A new cluster, serving. */
@@ -133,7 +135,8 @@ export class KillStack implements Readable {
       drainSeconds: 5,
     };
     writeFileSync(file, JSON.stringify(config));
-    const env = { SEALWRIGHT_TEST_DISK: this.#path('disk') };
+    // Half of a host's start is TypeScript that was stripped before.
+    const env = { SEALWRIGHT_TEST_DISK: this.#path('disk'), NODE_COMPILE_CACHE: COMPILE_CACHE };
     this.#host = await new HostProcess(file, { file: FAULTY_DISK, env }).ready();
     // Later lives take the addresses of the first.
     this.#listen = this.#host.grpc.replace('127.0.0.1', 'localhost');

@@ -2,7 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { Metadata, credentials, type ServiceError } from '@grpc/grpc-js';
 import { fromHex, utf8 } from '../../enclave/wire/bytes.ts';
-import { parseSignedJson, type SignedJsonObject } from '../../enclave/wire/signed-json.ts';
+import {
+  parseSignedJson,
+  type SignedJson,
+  type SignedJsonObject,
+} from '../../enclave/wire/signed-json.ts';
 import type { Checkpoint } from '../../enclave/wire/tlog-note.ts';
 import { parseEntryBundle, encodeTilePath, tileWidth } from '../../enclave/wire/tlog-tiles.ts';
 import {
@@ -44,13 +48,19 @@ function answered<T>(call: (callback: Callback<T>) => unknown): Promise<T> {
   });
 }
 
+function member(object: SignedJson, name: string): string {
+  const value = (object as SignedJsonObject)[name];
+  if (typeof value !== 'string') throw new TypeError(`no ${name}`);
+  return value;
+}
+
 /** The log that the evidence of the enclave vouches for. */
 export async function knownLog(stack: Readable): Promise<KnownLog> {
   const client = stack.client();
   try {
-    const bundle = parseSignedJson(await client.getEvidence(new Uint8Array(0))) as SignedJsonObject;
-    const claims = parseSignedJson(utf8(String(bundle['claims']))) as SignedJsonObject;
-    return { origin: String(claims['logOrigin']), publicKey: fromHex(String(claims['logKey'])) };
+    const bundle = parseSignedJson(await client.getEvidence(new Uint8Array(0)));
+    const claims = parseSignedJson(utf8(member(bundle, 'claims')));
+    return { origin: member(claims, 'logOrigin'), publicKey: fromHex(member(claims, 'logKey')) };
   } finally {
     client.close();
   }

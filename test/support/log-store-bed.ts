@@ -94,11 +94,11 @@ export function wrap(store: LogStore, events: LogEvent[] = []): OpenedStore {
 }
 
 /** Everything that a store has, read as an enclave reads it. */
-export async function readAll({ read, state }: OpenedStore): Promise<Uint8Array[]> {
-  const { size } = await state();
+export async function readAll(opened: OpenedStore): Promise<Uint8Array[]> {
+  const { size } = await opened.state();
   const leaves: Uint8Array[] = [];
   while (leaves.length < size) {
-    const more = await read(leaves.length, size - leaves.length);
+    const more = await opened.read(leaves.length, size - leaves.length);
     if (more.length === 0) throw new Error(`nothing at ${String(leaves.length)}`);
     leaves.push(...more);
   }

@@ -255,6 +255,25 @@ describe('what is kept of request ids', () => {
     expect(await first).toEqual(utf8('first'));
   });
 
+  test('belongs to one principal, rank, ring and method', async () => {
+    const ids = new RequestIds();
+    const others: Partial<RequestIdentity>[] = [
+      {},
+      { principal: 'peer:b' },
+      { rank: 'signed' },
+      { ring: 'another' },
+      { method: METHODS.getKey },
+    ];
+    let runs = 0;
+    for (const other of [...others, ...others]) {
+      await ids.once({ ...identity(1), ...other }, request, 0, () => {
+        runs += 1;
+        return request;
+      });
+    }
+    expect(runs).toBe(others.length);
+  });
+
   test('can’t be confused by names', async () => {
     const ids = new RequestIds();
     const names = [

@@ -30,10 +30,10 @@ function checkpointOf({ first, leaves, root }: TestBatch): string {
 }
 
 const files = new MemoryLogFiles();
-const list = [...batches([...COUNTS, 300])];
-/** Not appended yet. */
-const next = list.pop() as TestBatch;
-const last = list.at(-1) as TestBatch;
+const all = [...batches([...COUNTS, 300])];
+const list = all.slice(0, -1);
+/** The last one that is appended, and one that is not yet. */
+const [last, next] = all.slice(-2) as [TestBatch, TestBatch];
 const leafAt = (index: number): string => `{"leaf":${String(index)}}`;
 const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();
 

@@ -18,6 +18,9 @@ export function bundlePath(index: number): string {
   return encodeTilePath({ level: 'entries', index, width: TILE_WIDTH });
 }
 
+/** Tiles that were checked and are kept: those above all others are asked for in every proof. 1 MiB. */
+const MAX_KEPT = 128;
+
 /** A full tile as the disk has it. Rejects with LogDamaged when its length is wrong. */
 export async function rawTile(folder: TileFolder, at: TileAt): Promise<Uint8Array> {
   const where = tilePath(at);
@@ -30,6 +33,8 @@ export async function rawTile(folder: TileFolder, at: TileAt): Promise<Uint8Arra
 export class CheckedTiles {
   readonly #folder: TileFolder;
   readonly #tail: TileTail;
+  /** By path, least recently used first. What is kept was right when it was read, and tiles do not change. */
+  readonly #kept = new Map<string, Promise<Uint8Array>>();
 
   constructor(folder: TileFolder, tail: TileTail) {
     this.#folder = folder;
@@ -39,6 +44,22 @@ export class CheckedTiles {
   /** The hashes of a tile: all that there are, which is 256 left of the tail. Rejects with LogDamaged. */
   async tile(at: TileAt): Promise<Uint8Array> {
     if (this.#tail.holds(at)) return this.#tail.read(at) ?? new Uint8Array(0);
+    const path = tilePath(at);
+    const tile = this.#kept.get(path) ?? this.#checked(at);
+    this.#kept.delete(path);
+    this.#kept.set(path, tile);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    try {
+      return await tile;
+    } catch (error) {
+      // It may be put back.
+      if (this.#kept.get(path) === tile) this.#kept.delete(path);
+      throw error;
+    }
+  }
+
+  async #checked(at: TileAt): Promise<Uint8Array> {
     const bytes = await rawTile(this.#folder, at);
     const above = { level: at.level + 1, index: Math.floor(at.index / TILE_WIDTH) };
     const start = (at.index % TILE_WIDTH) * HASH_BYTES;

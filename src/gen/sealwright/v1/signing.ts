@@ -76,8 +76,9 @@ export interface SignRequest {
   /** Optional. Form of an ECDSA signature. */
   readonly encoding: SignatureEncoding;
   /**
-   * Optional. Exactly 16 bytes, drawn by the caller: a retry under the same id within 10 minutes gets the
-   * same signature and receipt. The same id with another request is refused with REQUEST_ID_REUSED.
+   * Optional. Exactly 16 bytes, drawn by the caller: a retry under the same id gets the same signature and
+   * receipt, for 10 minutes, as long as it is among the newest 32,768 and the enclave has not restarted. The
+   * same id with another request is refused with REQUEST_ID_REUSED.
    */
   readonly requestId: Uint8Array;
   /** Optional. True: no receipt in the answer. The leaf is written all the same. */
