@@ -18,6 +18,8 @@ export interface Launched {
 
 /** How long calls in flight may take after SIGTERM. */
 const DRAIN_MS = 5_000;
+/** A genesis that has begun is finished: half of one costs the token. */
+const GENESIS_MS = 30_000;
 const DRAIN_POLL_MS = 20;
 const TICK_MS = 1_000;
 const LAST_WRITE_MS = 500;
@@ -66,7 +68,11 @@ function pause(ms: number): Promise<void> {
 async function drain(enclave: Enclave, links: LinkServer): Promise<void> {
   const giveUp = performance.now() + DRAIN_MS;
   enclave.startDraining();
-  while (links.serving() > 0 && performance.now() < giveUp) {
+  const giveUpGenesis = performance.now() + GENESIS_MS;
+  while (
+    (links.serving() > 0 && performance.now() < giveUp) ||
+    (enclave.bearing && performance.now() < giveUpGenesis)
+  ) {
     await pause(DRAIN_POLL_MS);
   }
   // A host that is gone already takes nothing: the next boot reads back what the index does not name.

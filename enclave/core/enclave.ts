@@ -4,6 +4,7 @@ import { CommitGenesisRequest, CommitGenesisResponse } from '../wire/gen/sealwri
 import { GetEvidenceRequest, GetEvidenceResponse } from '../wire/gen/sealwright/v1/attestation.ts';
 import { GetStatusResponse, type Phase as WirePhase } from '../wire/gen/sealwright/v1/status.ts';
 import type { IncomingCall } from '../wire/link.ts';
+import { MAX_DOCUMENT_REQUEST_BYTES, MAX_REQUEST_BYTES } from '../wire/limits.ts';
 import { HOST_METHODS, METHODS } from '../wire/methods.ts';
 import { boot } from './boot.ts';
 import { INSTANCE_ID_BYTES, type Cluster } from './cluster.ts';
@@ -55,6 +56,7 @@ export class Enclave {
 
   /** Answers one call. Throws Refusal; anything else is a bug and becomes INTERNAL. */
   handle(call: IncomingCall): Uint8Array | Promise<Uint8Array> {
+    checkSize(call);
     switch (call.method) {
       case METHODS.sign: {
         const { signing } = this.#require('sign');
@@ -102,6 +104,11 @@ export class Enclave {
     } catch (error) {
       await this.#halt(error);
     }
+  }
+
+  /** A genesis is under way: ended now, its token would be initialised and its PINs lost. */
+  get bearing(): boolean {
+    return this.#genesisRuns;
   }
 
   /** Logs out of the token. Nothing may be called any more. */
@@ -226,3 +233,14 @@ export class Enclave {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** The host checks it too, in its own interest; here it bounds what calls in flight hold. Throws Refusal. */
+function checkSize({ method, body }: IncomingCall): void {
+  const limitBytes =
+    method === METHODS.commitGenesis ? MAX_DOCUMENT_REQUEST_BYTES : MAX_REQUEST_BYTES;
+  if (body.byteLength <= limitBytes) return;
+  throw new Refusal('FRAME_TOO_LARGE', {
+    limitBytes: String(limitBytes),
+    actualBytes: String(body.byteLength),
+  });
+}

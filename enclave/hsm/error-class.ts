@@ -125,9 +125,11 @@ const PIN_FUNCTIONS: ReadonlySet<string> = new Set([
 /**
  * The class of a return value of a function. A code that is not in the table, vendor codes (≥ 0x80000000) included,
  * is `device`: a fresh process is the only recovery that presumes nothing. The same for a credential code from a
- * function that was given no PIN: it must not take the pool down for good.
+ * function that was given no PIN: it must not take the pool down for good. From a function that was given one, an
+ * unknown code may be the vendor's word for a wrong PIN, and is not tried again.
  */
 export function errorClassOf(rv: number, functionName: string): ErrorClass {
-  const found = CLASS_OF.get(rv) ?? 'device';
-  return found === 'credential' && !PIN_FUNCTIONS.has(functionName) ? 'device' : found;
+  const gavePin = PIN_FUNCTIONS.has(functionName);
+  const found = CLASS_OF.get(rv) ?? (gavePin ? 'credential' : 'device');
+  return found === 'credential' && !gavePin ? 'device' : found;
 }

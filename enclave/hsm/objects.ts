@@ -121,7 +121,8 @@ export class TokenObjects {
       if (name === 'ID') id = Uint8Array.from(value);
       else if (name === 'LABEL') label = value.toString('utf8');
       else if (name === 'KEY_TYPE') keyType = numberOf(value);
-      else (value[0] === 0 ? falseAttributes : trueAttributes).push(name);
+      // A CK_BBOOL is one byte; whatever is not counts as absent, and absent is refused.
+      else if (value.length === 1) (value[0] === 0 ? falseAttributes : trueAttributes).push(name);
     });
     return { objectClass, id, label, keyType, trueAttributes, falseAttributes };
   }

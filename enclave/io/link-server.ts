@@ -1,5 +1,6 @@
 /** The enclave's end of the link as a Unix socket: one host at a time; a second one is turned away. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { MAX_UNREAD_BYTES } from '../wire/limits.ts';
 import { Link, type CallHandler } from '../wire/link.ts';
 
 export interface LinkServer {
@@ -43,7 +44,8 @@ export function listenForHost(
     },
   };
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    // Stays on: a failing accept must not end the enclave.
+    server.on('error', reject);
     server.listen(path, () => {
       resolve(linkServer);
     });
@@ -69,6 +71,11 @@ function serveSocket(
         });
       }
       socket.write(bytes);
+      // A host that asks and does not read would keep its answers in our memory.
+      if (socket.writableLength > MAX_UNREAD_BYTES) {
+        socket.destroy();
+        onGone();
+      }
     },
     fail: () => {
       socket.destroy();

@@ -21,6 +21,9 @@ export const MAX_MESSAGE_BYTES = 60 * 1024;
 /** Calls in flight over one link, each way: bounds memory; 64 KiB × 1,024 is 64 MiB. */
 export const MAX_IN_FLIGHT = 1024;
 
+/** Answers that the host has not read: sixteen of the largest. Beyond, the link is closed. */
+export const MAX_UNREAD_BYTES = 16 * MAX_RESPONSE_BYTES;
+
 /** Certificates of a caller's chain (PROTOCOLS §13). */
 export const MAX_CHAIN_LENGTH = 5;
 

@@ -88,8 +88,13 @@ export function parsePlatformConfig(value: unknown): PlatformConfig {
   };
   const path = (object: Members, key: string, place: string): string => {
     const found = object[key];
-    if (typeof found === 'string' && isAbsolute(found) && !found.includes('\0')) return found;
-    problems.push(`${place}/${key}: must be an absolute path`);
+    // A line break would add a setting to the module's configuration, a colon a folder to the library path.
+    // eslint-disable-next-line no-control-regex -- control characters are what is refused
+    const harmful = /[\x00-\x1f:;]/;
+    if (typeof found === 'string' && isAbsolute(found) && !harmful.test(found)) return found;
+    problems.push(
+      `${place}/${key}: must be an absolute path without control characters, ":" and ";"`,
+    );
     return '/';
   };
   const textMap = (key: string): Readonly<Record<string, string>> => {

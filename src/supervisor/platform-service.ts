@@ -20,7 +20,8 @@ export interface PlatformPlan {
 }
 
 const PROGRAM = 'src/simulator/platform-main.ts';
-const ENCLAVE_GRACE_MS = 5_000;
+/** An enclave ends in milliseconds; only one in the middle of its genesis takes longer. */
+const ENCLAVE_GRACE_MS = 40_000;
 /** Beyond the enclave's grace: the platform itself has nothing to finish. */
 const PLATFORM_GRACE_MS = ENCLAVE_GRACE_MS + 2_000;
 

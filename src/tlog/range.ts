@@ -59,7 +59,8 @@ export interface LeafRun {
 
 /**
  * The root that these leaves lead to; undefined when no tree has them there with such proofs. When it is a root
- * that was signed, every leaf stands where it is said to stand, and none between them was left out.
+ * that was signed, every leaf stands where it is said to stand, and none between them was left out. The size is
+ * bound by its shape only, as in every inclusion proof: it is what the checkpoint says.
  */
 export async function rootFromRun(run: LeafRun): Promise<Uint8Array | undefined> {
   const { first, leafHashes, size, firstProof, lastProof } = run;

@@ -14,10 +14,10 @@ import {
 import type { EvidenceBundle, Freshness, GenesisCertificate } from './bundle.ts';
 import type { ValidityWindow } from './certificate-path.ts';
 import { judge, notChecked, printable, type Check } from './check.ts';
-import type { Claims, ServingClaims } from './claims.ts';
+import { parseClaims, type Claims, type ServingClaims } from './claims.ts';
 import type { Attested, EvidenceFormat } from './evidence-format.ts';
 import { simulatedFormat } from './formats/simulated.ts';
-import { MalformedEvidence } from './malformed.ts';
+import { decodingAt, MalformedEvidence } from './malformed.ts';
 import { isVendorRoot, type TrustAnchor } from './trust-anchor.ts';
 import { checkEd25519, sha256, sha512 } from './web-crypto.ts';
 
@@ -79,7 +79,9 @@ export async function verifyEvidence(
     const known = formats.map(({ name }) => name).join(', ');
     throw new MalformedEvidence('/format', `expected one of ${known}`);
   }
-  const { claims, claimsBytes } = bundle;
+  const { claimsBytes } = bundle;
+  // Read again from the bytes that are hashed: a bundle may have come through a cache or a worker.
+  const claims = decodingAt('/claims', () => parseClaims(claimsBytes));
   const decoded = format.decode(bundle.platformEvidence, bundle.endorsements);
   const platform = await format.verify(decoded, {
     anchors: trustAnchors.filter((anchor) => anchor.format === format.name),

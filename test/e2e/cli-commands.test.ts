@@ -317,6 +317,8 @@ describe('refusals', () => {
       file('c'),
       '--key',
       file('k'),
+      '--reference',
+      join(stack.state, 'reference.json'),
     ]);
     expect([refused.status, problem(refused)['reason']]).toEqual([70, 'CALLER_UNAUTHENTICATED']);
   });

@@ -230,8 +230,9 @@ describe('serve', () => {
     await until(async () =>
       (await runSealwright(['status', '--json', ...state])).stdout.includes('"setup"'),
     );
+    // Nothing can be pinned yet.
     const early = await runSealwright(['keys', 'list', ...state]);
-    expect(early.status).toBe(69);
+    expect(early.status).toBe(64);
 
     // As a person would write it: with spaces and in any order.
     const manifest = join(parent, 'manifest.json');
@@ -244,6 +245,9 @@ describe('serve', () => {
     const { clusterId, rings } = JSON.parse(born.stdout) as { clusterId: string; rings: number };
     expect([clusterId.length, rings]).toEqual([64, 25]);
     expect((await runSealwright(['init', '--manifest', manifest, ...state])).status).toBe(70);
+    const reference = join(first.state, 'reference.json');
+    const pin = ['reference-values', '--trust-on-first-use', 'a test', '--out', reference];
+    expect((await runSealwright([...pin, ...state])).status).toBe(0);
     expect(
       (
         await runSealwright([

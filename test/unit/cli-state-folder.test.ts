@@ -108,6 +108,7 @@ describe('--destroy', () => {
       'store.sqlite',
       'store.sqlite-wal',
       'store.sqlite.log',
+      'log/tile/0/000',
       'pki/ca.pem',
       'host.log',
     ])

@@ -37,6 +37,12 @@ describe('classes of CKR_*', () => {
       expect(errorClassOf(code, 'C_Sign')).toBe('device');
   });
 
+  it('an unknown code may be the word for a wrong PIN where a PIN was given', () => {
+    for (const code of [0x04, 0x80000000, 0x80000001])
+      for (const name of ['C_Login', 'C_InitPIN'])
+        expect(errorClassOf(code, name)).toBe('credential');
+  });
+
   it('a credential code counts only where a PIN was given', () => {
     for (const code of [0xa0, 0xa3, 0xa4, 0x102]) {
       expect(errorClassOf(code, 'C_Sign')).toBe('device');

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { LogAppendRequest } from '../../enclave/wire/gen/sealwright/enclave/v1/log_store.ts';
 import { batches, openStore, outcome, readAll, type TestBatch } from '../support/log-store-bed.ts';
@@ -154,6 +155,34 @@ describe('recovery', () => {
       expect(await outcome(opened.state())).toBe('LOG_STORE_CONFLICT');
       expect(await opened.append(next)).toBe('LOG_STORE_CONFLICT');
     }
+  });
+});
+
+const request = (change: Partial<LogAppendRequest>): Uint8Array =>
+  LogAppendRequest.encode({
+    firstIndex: 0n,
+    leaves: [Buffer.from('x')],
+    sealedEdge: Buffer.from('e'),
+    ...change,
+  }).finish();
+
+describe('a record that nobody can have appended', () => {
+  it.each<[string, Uint8Array]>([
+    ['no message', Buffer.from([0xff, 0xff])],
+    ['no leaves', request({ leaves: [] })],
+    ['a leaf of 64 KiB', request({ leaves: [Buffer.alloc(65536)] })],
+    ['another place', request({ firstIndex: 1n })],
+  ])('%s is damage', async (_name, payload) => {
+    const files = await filled([1]);
+    const bytes = files.get(JOURNAL);
+    const header = bytes.subarray(0, bytes.indexOf('SWrc'));
+    const sums = Buffer.alloc(8);
+    sums.writeUInt32BE(payload.byteLength, 0);
+    sums.writeUInt32BE(crc32(payload), 4);
+    files.put(JOURNAL, Buffer.concat([header, Buffer.from('SWrc'), sums, payload]));
+    const opened = await openStore(files);
+    expect(await outcome(opened.state())).toBe('LOG_STORE_CONFLICT');
+    expect(opened.events).toMatchObject([{ event: 'log.damaged', where: 'journal' }]);
   });
 });
 

@@ -3,7 +3,9 @@
  * acknowledged. It is a row of files, so that it stays bounded without copying: a new one is begun every few
  * MiB, and the oldest goes when all its leaves are in tiles and a later one holds the last batch.
  */
+import { decodeMessage } from '../../../enclave/wire/decode-message.ts';
 import { LogAppendRequest } from '../../../enclave/wire/gen/sealwright/enclave/v1/log_store.ts';
+import { MAX_LEAF_BYTES } from '../../../enclave/wire/tlog.ts';
 import { JournalDamaged, JournalSegment, type SegmentBase } from './journal-segment.ts';
 import { LogDiskFailed, LogDiskFull, isFull, type LogFile, type LogFiles } from './log-files.ts';
 
@@ -75,7 +77,7 @@ export class Journal {
     if (file === undefined) throw new JournalDamaged();
     const found: JournalBatch[] = [];
     const segment = await JournalSegment.recover(file, (payload) => {
-      found.push({ append: LogAppendRequest.decode(payload), payload });
+      found.push({ append: decoded(payload), payload });
     });
     if (segment === undefined) {
       await file.close();
@@ -172,6 +174,20 @@ export class Journal {
       throw new LogDiskFailed(error);
     }
   }
+}
+
+/** Only what was checked at its append is ever written. */
+function decoded(payload: Uint8Array): LogAppendRequest {
+  let append: LogAppendRequest;
+  try {
+    append = decodeMessage((input) => LogAppendRequest.decode(input), payload);
+  } catch {
+    throw new JournalDamaged();
+  }
+  if (append.leaves.some(({ byteLength }) => byteLength > MAX_LEAF_BYTES)) {
+    throw new JournalDamaged();
+  }
+  return append;
 }
 
 /** Leaves of the log after the last batch; undefined before the first. */
