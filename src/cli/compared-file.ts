@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { algorithmRow, isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import { MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
+import { judge } from '../client/not-believed.ts';
+import type { ReceiptResult } from '../tlog/verify-receipt.ts';
 import { readChunks } from './input-file.ts';
 
 export interface ComparedForm {
@@ -39,4 +41,21 @@ export async function formsOf(
     forms.push({ toBeSigned: Uint8Array.from(hash.digest()), says });
   }
   return forms;
+}
+
+/** What a receipt for a message is worth for a file that no key can have signed as one. */
+export function tooLarge(alone: ReceiptResult, path: string): ReceiptResult {
+  const id = 'receipt-to-be-signed';
+  const asked = {
+    id,
+    expected: `a message of at most ${String(MAX_MESSAGE_BYTES)} bytes`,
+    found: `${path} is larger`,
+  };
+  const check = judge(false, asked, 'the leaf is about another message');
+  return {
+    ...alone,
+    verdict: 'contraindicated',
+    checks: [...alone.checks.filter((one) => one.id !== id), check],
+    says: ['This receipt proves nothing.', `${id}: ${check.reason}.`],
+  };
 }

@@ -4,6 +4,7 @@ import type { Arguments, Command } from './command.ts';
 import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, printJson, printTable, printText } from './output.ts';
+import { wayOutOf } from './way-out.ts';
 
 export const SIMULATED_WARNING = 'SIMULATED, protects nothing';
 
@@ -72,9 +73,9 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
 
 /** Reason first, facts next, the way out last: what a person in a hurry reads. */
 export function haltRows({ haltReason, haltDetails }: GetStatusResponse): [string, string][] {
-  const { wayOut, ...facts } = haltDetails;
+  const wayOut = wayOutOf(haltReason);
   const rows: [string, string][] = [['halted', haltReason]];
-  for (const [key, value] of Object.entries(facts)) rows.push([`  ${key}`, value]);
+  for (const [key, value] of Object.entries(haltDetails)) rows.push([`  ${key}`, value]);
   if (wayOut !== undefined) rows.push(['  way out', wayOut]);
   return rows;
 }

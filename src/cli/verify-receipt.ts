@@ -140,7 +140,7 @@ async function finish(
   const key = path === undefined ? undefined : await keyOf(alone.leaf);
   if (path === undefined) return printReceipt({ receipt, judged, result: alone }, input.json);
   const alg = alone.leaf.kind === 'signature' ? alone.leaf.alg : '';
-  const { formsOf } = await import('./compared-file.ts');
+  const { formsOf, tooLarge } = await import('./compared-file.ts');
   const forms = await formsOf(path, alg, key?.scope.payload);
   const tried = await Promise.all(
     forms.map(async ({ toBeSigned, says }) => ({
@@ -151,10 +151,8 @@ async function finish(
   // The first one when none holds, so that what failed is told of.
   const [first] = tried;
   const match = tried.find(({ result }) => result.verdict !== 'contraindicated') ?? first;
-  if (match !== undefined) return printReceipt({ receipt, judged, ...match }, input.json);
-  throw usageError(
-    `${path} is larger than any message, and ${alg} signs messages only`,
-    'the file that was signed',
-    'correct --in',
+  return printReceipt(
+    { receipt, judged, ...(match ?? { result: tooLarge(alone, path) }) },
+    input.json,
   );
 }
