@@ -265,6 +265,14 @@ describe('a running service', () => {
     expect(run.stdout).toContain(`ok           cluster: ${stack.ready.clusterId}`);
   });
 
+  test('--from takes a state folder too, and no folder without a service', async () => {
+    const from = (folder: string): Promise<Finished> =>
+      runSealwright(['verify-evidence', '--from', folder, '--reference', referencePath()]);
+    expect((await from(stack.state)).status).toBe(1);
+    expect((await from(join(stack.state, 'log'))).status).toBe(69);
+    expect((await from('/no/such/folder')).status).toBe(64);
+  });
+
   test.each([[[]], [['--fresh']]])(
     'evidence that was fetched with %j answers its nonce and no other',
     async (more) => {
