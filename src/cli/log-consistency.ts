@@ -102,7 +102,7 @@ async function prove(
 }
 
 function sayTree({ size, rootHash }: TreeHead): string {
-  return `${String(size)} leaves, root ${hex(rootHash)}`;
+  return `${String(size)} ${size === 1 ? 'leaf' : 'leaves'}, root ${hex(rootHash)}`;
 }
 
 async function treeOf(named: Named, { log, head }: LogView): Promise<TreeHead> {

@@ -15,7 +15,7 @@ import {
 /** Gone, or a zombie: the first process of a container may never ask how its orphans ended. */
 function hasEnded(pid: number): boolean {
   try {
-    return / Z /.test(readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
+    return readFileSync(`/proc/${String(pid)}/stat`, 'latin1').includes(' Z ');
   } catch {
     return true;
   }
