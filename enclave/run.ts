@@ -18,7 +18,7 @@ export interface Launched {
 
 /** How long calls in flight may take after SIGTERM. */
 const DRAIN_MS = 5_000;
-/** A genesis that has begun is finished: half of one costs the token. */
+/** A genesis that has begun is finished while there is a host to store it: half of one costs the token. */
 const GENESIS_MS = 30_000;
 const DRAIN_POLL_MS = 20;
 const TICK_MS = 1_000;
@@ -71,7 +71,7 @@ async function drain(enclave: Enclave, links: LinkServer): Promise<void> {
   const giveUpGenesis = performance.now() + GENESIS_MS;
   while (
     (links.serving() > 0 && performance.now() < giveUp) ||
-    (enclave.bearing && performance.now() < giveUpGenesis)
+    (enclave.bearing && links.connected() && performance.now() < giveUpGenesis)
   ) {
     await pause(DRAIN_POLL_MS);
   }

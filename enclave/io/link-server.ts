@@ -6,6 +6,8 @@ import { Link, type CallHandler } from '../wire/link.ts';
 export interface LinkServer {
   /** The link to the host; waits while there is none. */
   current(): Promise<Link>;
+  /** Whether there is a host at this moment. */
+  connected(): boolean;
   /** Calls of the host that are not answered yet. */
   serving(): number;
   close(): void;
@@ -38,6 +40,7 @@ export function listenForHost(
   const linkServer: LinkServer = {
     current: () =>
       link === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(link),
+    connected: () => link !== undefined,
     serving: () => link?.serving ?? 0,
     close: () => {
       server.close();
