@@ -49,7 +49,7 @@ class Load {
 
   async #call(number: number): Promise<void> {
     for (let i = 0; !this.#stopped; i += 1) {
-      while (this.#paused && !this.#stopped) await sleep(5);
+      while (this.#paused) await sleep(5);
       const message = Buffer.from(`${String(number)} ${String(i)}`);
       try {
         const answer = await this.#client.sign(
@@ -89,6 +89,7 @@ class Load {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#paused = false;
     await Promise.all(this.#callers);
     this.#client.close();
   }
