@@ -3,6 +3,7 @@
  * PKCS#11 and clocks live behind these interfaces, and tests put fakes there.
  */
 import type { AlgorithmName } from './wire/algorithm.ts';
+import type { Hardening } from './wire/hardening.ts';
 
 // --- platform -----------------------------------------------------------------------------------
 
@@ -23,6 +24,16 @@ export interface PlatformIdentity {
   readonly platformId: Uint8Array;
 }
 
+/** Thrown by the platform's ports. `refused`: it answers, and not this. `silent`: no answer in time. */
+export class PlatformFailure extends Error {
+  override readonly name = 'PlatformFailure';
+  readonly kind: 'refused' | 'silent' | 'gone';
+  constructor(kind: 'refused' | 'silent' | 'gone') {
+    super(kind);
+    this.kind = kind;
+  }
+}
+
 /** RFC 9334 Attester. */
 export interface Attester {
   readonly identity: PlatformIdentity;
@@ -30,7 +41,7 @@ export interface Attester {
   readonly evidenceFormat: string;
   /** DER certificates that endorse the quotes, in the format's order. */
   readonly endorsements: readonly Uint8Array[];
-  /** Platform evidence over `reportData`, exactly 64 bytes. Rejects when the platform refuses or is gone. */
+  /** Platform evidence over `reportData`, exactly 64 bytes. Throws PlatformFailure. */
   quote(reportData: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -38,7 +49,7 @@ export interface Attester {
 export type SecretLabel = 'boot/v1' | 'root/v1';
 
 export interface Sealer {
-  /** 32 bytes that only this measurement on this platform gets. Rejects when the platform refuses or is gone. */
+  /** 32 bytes that only this measurement on this platform gets. Throws PlatformFailure. */
   deriveSecret(label: SecretLabel): Promise<Uint8Array>;
 }
 
@@ -84,17 +95,22 @@ export type TokenFailureKind =
   /** The module refused the request itself; retrying is pointless. */
   | 'request-refused';
 
-/** Thrown by the token port. `rv` is a CKR_* number, or 0 when the module was not asked. */
+/**
+ * Thrown by the token port. `rv` is a CKR_* number, or 0 when the module was not asked; `objectId` the CKA_ID in hex of
+ * the object that it is about, where there is one.
+ */
 export class TokenFailure extends Error {
   override readonly name = 'TokenFailure';
   readonly kind: TokenFailureKind;
   readonly rv: number;
   readonly operation: string;
-  constructor(kind: TokenFailureKind, operation: string, rv = 0) {
+  readonly objectId: string | undefined;
+  constructor(kind: TokenFailureKind, operation: string, rv = 0, objectId?: string) {
     super(`${operation}: ${kind}`);
     this.kind = kind;
     this.rv = rv;
     this.operation = operation;
+    this.objectId = objectId;
   }
 }
 
@@ -146,10 +162,18 @@ export interface TokenKey {
 /** An open token: a pool of workers, each with one session. Every call may throw TokenFailure. */
 export interface Token {
   readonly info: TokenInfo;
+  /**
+   * Resolves when signing must not go on, at most once: the PIN was refused or is at risk, or an object is not what was
+   * recorded of it. A token that is merely away does not break: it may come back. Resolves before the call that found
+   * it out rejects.
+   */
+  readonly broken: Promise<TokenFailure>;
   /** The name (CKM_…) of the first mechanism that the token lacks for this algorithm, or undefined. */
   missingMechanism(algorithm: AlgorithmName): string | undefined;
   /** Workers that are logged in at this moment. */
   workersReady(): number;
+  /** Whether it has made a wrong signature since it was opened. None was released. */
+  signedWrong(): boolean;
   /** Every CKA_PRIVATE object. */
   inventory(): Promise<readonly TokenObject[]>;
   generateKeyPair(request: {
@@ -162,12 +186,11 @@ export interface Token {
     readonly label: string;
   }): Promise<TokenObject>;
   /**
-   * `input` is the digest; for EdDSA the message. ECDSA comes back as P1363, all others in their only form.
-   * RSA and EdDSA signatures are verified under `key.publicKey` before they are released. An ECDSA signature is not
-   * (node:crypto verifies no bare digest), but whenever a worker finds the key anew, it signs and verifies a test
-   * message first.
+   * `input` is the digest; for EdDSA the message. ECDSA comes back as P1363, all others in their only form. The
+   * signature was verified under `key.publicKey`; `message`, where `input` is its digest and it is known, makes that
+   * cheaper. Whenever a worker finds the key anew, it signs and verifies a test message first.
    */
-  sign(key: TokenKey, input: Uint8Array): Promise<Uint8Array>;
+  sign(key: TokenKey, input: Uint8Array, message?: Uint8Array): Promise<Uint8Array>;
   /** HMAC-SHA-256, 32 bytes, with the secret of this CKA_ID. */
   hmac(id: Uint8Array, data: Uint8Array): Promise<Uint8Array>;
   /** Destroys every CKA_PRIVATE object (key pair, secret) with this CKA_ID; none is no error. */
@@ -245,6 +268,22 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since the Unix epoch as the enclave believes them (PROTOCOLS §11). */
   wallMs(): number;
+  /** Resolves when everything that is due by now has had its turn. */
+  turn(): Promise<void>;
+}
+
+/** Why this process must not serve, whatever else is right. */
+export interface LaunchFault {
+  readonly reason: 'LAUNCH_UNSAFE' | 'HARDENING_MISSING';
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** The process that the enclave is (docs/spec/evidence.md, "Hardening"). */
+export interface OwnProcess {
+  /** Found at the start. */
+  readonly fault: LaunchFault | undefined;
+  /** What shields it now, or did a second ago, in the order of HARDENING. */
+  hardening(): readonly Hardening[];
 }
 
 export interface Entropy {
@@ -262,4 +301,5 @@ export interface Ports {
   readonly anchor: Anchor;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  readonly process: OwnProcess;
 }

@@ -22,6 +22,28 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     file: 'test/e2e/log-crash.test.ts',
     about: 'kills host and enclave under load; no receipt may be missing, no fork may exist',
   },
+  kills: {
+    project: 'e2e',
+    file: 'test/e2e/kills.test.ts',
+    about:
+      'kills every process of a supervised stack under load: back in time, right signatures, all receipts',
+  },
+  damage: {
+    project: 'e2e',
+    file: 'test/e2e/damage.test.ts',
+    about: 'damages every file of a state folder: a named halt or an honest service',
+  },
+  load: {
+    project: 'e2e',
+    file: 'test/e2e/load.test.ts',
+    about: 'strangers and bad callers in masses: bounded memory, honest callers served',
+  },
+  pkcs11: {
+    project: 'hsm',
+    file: 'test/hsm/fault-sweep.test.ts',
+    about:
+      'every function of PKCS#11 that we call fails with every code, first, middle and last call',
+  },
 };
 
 const USAGE_STATUS = 64;

@@ -3,6 +3,8 @@
 //   node scripts/generate-proto.ts           writes enclave/wire/gen and src/gen
 //   node scripts/generate-proto.ts --check   exits 1 when what is committed differs
 //
+// What ts-proto writes into its decoders is lenient; the enclave's are made strict (enclave/wire/decode-message.ts).
+//
 // Two outputs, because ts-proto puts service definitions and messages into one file, and the enclave must
 // not import grpc-js: enclave/wire/gen has messages only; src/gen has messages and gRPC services, without
 // the frames of the enclave link, so that the client needs nothing from enclave/.
@@ -15,6 +17,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +47,8 @@ interface Output {
   readonly folder: string;
   readonly options: readonly string[];
   readonly includes: (proto: string) => boolean;
+  /** The module with the checks of strict decoders, from the output's folder; without it they stay lenient. */
+  readonly strictBy?: string;
   /** A descriptor set beside the code, for gRPC reflection. */
   readonly descriptorSet?: string;
 }
@@ -53,6 +58,7 @@ const outputs: readonly Output[] = [
     folder: 'enclave/wire/gen',
     options: [...commonOptions, 'outputServices=none', 'outputPartialMethods=false'],
     includes: (proto) => proto.startsWith('sealwright/') || proto.startsWith('google/'),
+    strictBy: '../decode-message.ts',
   },
   {
     folder: 'src/gen',
@@ -96,6 +102,36 @@ function generate(output: Output, into: string): void {
   if (run.status !== 0) throw new Error(`protoc failed for ${output.folder}`);
 }
 
+/** Lines of a generated decoder that let bytes pass unread, and what stands there instead. */
+const LENIENT_LINES: readonly (readonly [lenient: string, strict: string])[] = [
+  ['        const tag = reader.uint32();\n', '        const tag = fieldTag(reader);\n'],
+  ['        if ((tag & 7) === 4 || tag === 0) {\n          break;\n        }\n', ''],
+  [
+    '        reader.skip(tag & 7);\n      }\n      return message;\n',
+    '        reader.skip(tag & 7);\n      }\n      endOfMessage(reader, end);\n      return message;\n',
+  ],
+];
+
+/** Throws when a decoder does not look as expected: a new ts-proto must not bring leniency back. */
+function makeStrict(folder: string, strictBy: string): void {
+  for (const file of filesBelow(folder).filter((name) => name.endsWith('.ts'))) {
+    const path = join(folder, file);
+    let code = readFileSync(path, 'utf8');
+    const decoders = code.match(/^ {2}decode\(input: .* \{$/gm)?.length ?? 0;
+    if (decoders === 0) continue;
+    for (const [lenient, strict] of LENIENT_LINES) {
+      const parts = code.split(lenient);
+      if (parts.length !== decoders + 1) throw new Error(`${file}: decoders of another shape`);
+      code = parts.join(strict);
+    }
+    const runtime = 'import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";\n';
+    if (!code.includes(runtime)) throw new Error(`${file}: imports of another shape`);
+    const from = `${'../'.repeat(file.split('/').length - 1)}${strictBy}`;
+    const checks = `import { endOfMessage, fieldTag } from "${from}";\n`;
+    writeFileSync(path, code.replace(runtime, runtime + checks));
+  }
+}
+
 /** The files that differ between two folders, or are in one of them only. */
 function differences(expected: string, found: string): string[] {
   const names = new Set([...filesBelow(expected), ...filesBelow(found)]);
@@ -117,6 +153,7 @@ try {
     const committed = join(root, output.folder);
     mkdirSync(fresh, { recursive: true });
     generate(output, fresh);
+    if (output.strictBy !== undefined) makeStrict(fresh, output.strictBy);
     if (check) {
       stale.push(...differences(fresh, committed).map((name) => join(output.folder, name)));
     } else {

@@ -49,6 +49,26 @@ export function consistencyPath(
     : [...consistencyPath(m - k, leaves.slice(k), false), treeHash(leaves.slice(0, k))];
 }
 
+/** Every node of the tree as `[first, end]` of the leaves below it, from the root, left before right. */
+function nodesOf(first: number, end: number): (readonly [number, number])[] {
+  if (end - first < 2) return [[first, end]];
+  const middle = first + split(end - first);
+  return [[first, end], ...nodesOf(first, middle), ...nodesOf(middle, end)];
+}
+
+/** The multi-proof of docs/spec/log.md, by looking at all nodes: those without a leaf of `indices`, largest ones only. */
+export function multiPath(indices: readonly number[], leaves: readonly Uint8Array[]): Uint8Array[] {
+  const empty = nodesOf(0, leaves.length).filter(
+    ([first, end]) => !indices.some((index) => index >= first && index < end),
+  );
+  const within = ([a, b]: readonly [number, number], [c, d]: readonly [number, number]): boolean =>
+    a >= c && b <= d && b - a < d - c;
+  return empty
+    .filter((node) => !empty.some((other) => within(node, other)))
+    .sort(([a], [b]) => a - b)
+    .map(([first, end]) => treeHash(leaves.slice(first, end)));
+}
+
 /** Roots of the complete subtrees, largest first. */
 export function edgeHashes(leaves: readonly Uint8Array[]): Uint8Array[] {
   if (leaves.length === 0) return [];

@@ -1,5 +1,5 @@
 /** What failed during a state change, as the halt that `status` shows. */
-import { TokenFailure, type TokenFailureKind } from '../ports.ts';
+import { PlatformFailure, TokenFailure, type TokenFailureKind } from '../ports.ts';
 import { Refusal, type HaltReason, type Reason } from '../wire/error-code.ts';
 import { Halt } from './lifecycle.ts';
 
@@ -28,10 +28,14 @@ export function asHalt(error: unknown): Halt {
   if (error instanceof Refusal) {
     return new Halt(STORE_REASONS[error.reason] ?? 'STORE_UNAVAILABLE', { refusal: error.reason });
   }
+  if (error instanceof PlatformFailure) {
+    return new Halt('PLATFORM_UNAVAILABLE', { failure: error.kind });
+  }
   if (error instanceof TokenFailure) {
     return new Halt(REASONS[error.kind], {
       operation: error.operation,
       failure: error.kind,
+      ...(error.objectId === undefined ? {} : { id: error.objectId }),
       ...(error.rv === 0 ? {} : { rv: `0x${error.rv.toString(16)}` }),
     });
   }

@@ -187,6 +187,7 @@ async function openCluster(
     unseal(rootSealKey(rootSecret, mac, clusterId), clusterId, rootName, sealed.root),
   );
   const index = openIndex(rootKey, clusterId, sealedIndex);
+  refuseOlderRelease(ports, Math.max(index.svn, record.svn));
   const byKey = new Map(index.records.map((entry) => [recordKey(entry), entry]));
   checkedAgainst(requiredEntry(byKey, 'boot'), sealed.boot);
   checkedAgainst(requiredEntry(byKey, 'root'), sealed.root);
@@ -219,7 +220,8 @@ async function openCluster(
   );
   const bootEpoch = state.nextEpoch;
   await log.appendPatiently([bootLeaf(ports, bootEpoch, index.policyVersion)]);
-  await state.change({ ...index, ...log.head(), instanceId, timeMarkMs }, []);
+  const { svn } = ports.attester.identity;
+  await state.change({ ...index, ...log.head(), instanceId, timeMarkMs, svn }, []);
   return {
     state,
     token,
@@ -254,6 +256,17 @@ function openIndex(rootKey: Uint8Array, clusterId: Uint8Array, sealed: Uint8Arra
     throw new Halt('STATE_DAMAGED', { record: INDEX_KEY });
   }
   return index;
+}
+
+/** No downgrade (PROTOCOLS §10): also where a platform gives an older release the secrets of a later one. */
+function refuseOlderRelease(ports: Ports, sealedBy: number): void {
+  const { svn } = ports.attester.identity;
+  if (sealedBy <= svn) return;
+  throw new Halt('MEASUREMENT_CHANGED', {
+    register: 'svn',
+    sealedBy: String(sealedBy),
+    running: String(svn),
+  });
 }
 
 function requiredEntry(byKey: ReadonlyMap<string, IndexEntry>, record: string): IndexEntry {

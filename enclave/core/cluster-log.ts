@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto';
 import { CheckpointSigner } from '../log/checkpoint.ts';
 import { encodeLeaf, type Leaf } from '../log/leaf.ts';
-import { Log, type Committed } from '../log/log.ts';
+import { Log, type Committed, type CommittedTogether } from '../log/log.ts';
 import {
   Batch,
   EMPTY_EDGE,
@@ -44,6 +44,11 @@ export class ClusterLog {
   /** Resolves when the leaf is durable and covered by a signed checkpoint. Throws or rejects with `LOG_UNAVAILABLE`. */
   append(leaf: Leaf): Promise<Committed> {
     return this.#log.append(this.#encode(leaf));
+  }
+
+  /** The same for leaves that share their append and their checkpoint. */
+  appendTogether(leaves: readonly Leaf[]): Promise<CommittedTogether> {
+    return this.#log.appendTogether(leaves.map((leaf) => this.#encode(leaf)));
   }
 
   /** Leaves of a state change: waits for as long as the host needs. */
@@ -101,11 +106,12 @@ export function openLog(
   edge: Edge,
   onFailure: OnLogFailure,
 ): Log {
+  const seal = state.sealer(EDGE_TYPE);
   return new Log({
     store: ports.logStore,
     signer: new CheckpointSigner(identity.origin, identity.privateKey, identity.publicKey),
     edge,
-    sealEdge: (grown) => state.seal(EDGE_TYPE, BigInt(grown.size) + 1n, encodeEdge(grown)),
+    sealEdge: (grown) => seal(BigInt(grown.size) + 1n, encodeEdge(grown)),
     onFailure,
   });
 }

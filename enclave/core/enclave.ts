@@ -1,17 +1,17 @@
 /** The enclave as one object: a call in, an answer or a refusal out. No sockets, no processes. */
-import { Refusal } from '../wire/error-code.ts';
+import { Refusal, type Alarm } from '../wire/error-code.ts';
 import { CommitGenesisRequest, CommitGenesisResponse } from '../wire/gen/sealwright/v1/genesis.ts';
 import { GetEvidenceRequest, GetEvidenceResponse } from '../wire/gen/sealwright/v1/attestation.ts';
 import { GetStatusResponse, type Phase as WirePhase } from '../wire/gen/sealwright/v1/status.ts';
 import type { IncomingCall } from '../wire/link.ts';
-import { MAX_DOCUMENT_REQUEST_BYTES, MAX_REQUEST_BYTES } from '../wire/limits.ts';
-import { HOST_METHODS, METHODS } from '../wire/methods.ts';
+import { MAX_CHAIN_LENGTH } from '../wire/limits.ts';
+import { HOST_METHODS, maxRequestBytes, METHODS } from '../wire/methods.ts';
 import { boot } from './boot.ts';
 import { INSTANCE_ID_BYTES, type Cluster } from './cluster.ts';
 import type { Ports } from '../ports.ts';
 import { EvidenceIssuer, SetupEvidenceIssuer } from './evidence.ts';
 import { checkManifest, commitGenesis } from './genesis.ts';
-import { Lifecycle, PHASES, type Command } from './lifecycle.ts';
+import { Halt, Lifecycle, PHASES, type Command } from './lifecycle.ts';
 import { getKey, listKeys } from './key-service.ts';
 import { decoded } from './requests.ts';
 import { LogHead } from './log-head.ts';
@@ -43,6 +43,8 @@ export class Enclave {
   /** From `booting` to `serving`, `setup` or `halted`. Never rejects. */
   async boot(): Promise<void> {
     try {
+      const { fault } = this.#ports.process;
+      if (fault !== undefined) throw new Halt(fault.reason, fault.details);
       const found = await boot(this.#ports, this.#onLogFailure);
       if (found === 'setup') {
         const instanceId = this.#ports.entropy.bytes(INSTANCE_ID_BYTES);
@@ -58,17 +60,9 @@ export class Enclave {
   handle(call: IncomingCall): Uint8Array | Promise<Uint8Array> {
     checkSize(call);
     switch (call.method) {
-      case METHODS.sign: {
-        const { signing } = this.#require('sign');
-        const deadline = this.#ports.clock.monotonicMs() + call.timeoutMs;
-        const stillWanted = (): boolean =>
-          !call.cancelled && this.#ports.clock.monotonicMs() <= deadline;
-        return signing.sign(call.body, call.untrustedCaller, stillWanted).then((answer) => {
-          // A signature that was under way when the enclave halted stays here.
-          this.#allow('sign');
-          return answer;
-        });
-      }
+      case METHODS.sign:
+      case METHODS.signBatch:
+        return this.#sign(call);
       case METHODS.getKey: {
         const { cluster, evidence } = this.#require('keys');
         return getKey(cluster, evidence, call.body);
@@ -149,6 +143,7 @@ export class Enclave {
     const signing = new SigningService(this.#ports, cluster);
     const head = new LogHead(this.#ports, cluster);
     this.#serving = { cluster, evidence, signing, head };
+    void cluster.token.broken.then((failure) => this.#halt(failure));
     this.#setupEvidence = undefined;
     this.#advance('unsealed');
     await evidence.start();
@@ -169,6 +164,21 @@ export class Enclave {
     serving?.cluster.log.stop();
     // A pool that does not close can't keep the enclave from being halted.
     await serving?.cluster.token.close().catch(() => undefined);
+  }
+
+  async #sign(call: IncomingCall): Promise<Uint8Array> {
+    const { signing } = this.#require('sign');
+    const deadline = this.#ports.clock.monotonicMs() + call.timeoutMs;
+    const stillWanted = (): boolean =>
+      !call.cancelled && this.#ports.clock.monotonicMs() <= deadline;
+    const { body, untrustedCaller } = call;
+    const answer =
+      call.method === METHODS.signBatch
+        ? await signing.signBatch(body, untrustedCaller, stillWanted)
+        : await signing.sign(body, untrustedCaller, stillWanted);
+    // A signature that was under way when the enclave halted stays here.
+    this.#allow('sign');
+    return answer;
   }
 
   async #genesis(body: Uint8Array): Promise<Uint8Array> {
@@ -214,7 +224,9 @@ export class Enclave {
   #status(): Uint8Array {
     const { identity } = this.#ports.attester;
     const halted = this.#lifecycle.haltedBy;
-    const cluster = this.#serving?.cluster;
+    const { cluster, evidence } = this.#serving ?? {};
+    const alarms: Alarm[] = evidence?.renewalFails === true ? ['EVIDENCE_RENEWAL_FAILS'] : [];
+    if (cluster?.token.signedWrong() === true) alarms.push('HSM_SIGNATURE_WRONG');
     return GetStatusResponse.encode({
       phase: (PHASES.indexOf(this.#lifecycle.phase) + 1) as WirePhase,
       haltReason: halted?.reason ?? '',
@@ -228,6 +240,8 @@ export class Enclave {
       instanceId: cluster?.instanceId ?? EMPTY,
       tokenSerial: cluster?.token.info.serial ?? '',
       workersReady: cluster?.token.workersReady() ?? 0,
+      hardening: [...this.#ports.process.hardening()],
+      alarms,
     }).finish();
   }
 }
@@ -235,9 +249,12 @@ export class Enclave {
 const EMPTY = new Uint8Array(0);
 
 /** The host checks it too, in its own interest; here it bounds what calls in flight hold. Throws Refusal. */
-function checkSize({ method, body }: IncomingCall): void {
-  const limitBytes =
-    method === METHODS.commitGenesis ? MAX_DOCUMENT_REQUEST_BYTES : MAX_REQUEST_BYTES;
+function checkSize({ method, body, untrustedCaller }: IncomingCall): void {
+  // Empty ones take two bytes of a frame and a hundred of memory.
+  if ((untrustedCaller?.certificates.length ?? 0) > MAX_CHAIN_LENGTH) {
+    throw new Refusal('CALLER_UNAUTHENTICATED');
+  }
+  const limitBytes = maxRequestBytes(method);
   if (body.byteLength <= limitBytes) return;
   throw new Refusal('FRAME_TOO_LARGE', {
     limitBytes: String(limitBytes),

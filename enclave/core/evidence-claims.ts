@@ -1,6 +1,7 @@
 /** Claims: what an enclave says of itself, as canonical JSON (docs/spec/evidence.md). */
 import type { PlatformIdentity, TokenInfo } from '../ports.ts';
 import { toHex } from '../wire/bytes.ts';
+import type { Hardening } from '../wire/hardening.ts';
 import { HPKE_SUITE } from '../wire/layouts.ts';
 import { canonicalize } from '../wire/signed-json.ts';
 
@@ -12,6 +13,8 @@ interface CommonClaims {
   readonly platform: PlatformIdentity;
   /** 32 bytes. */
   readonly hpkeKey: Uint8Array;
+  /** As OwnProcess found it at the time of issue. */
+  readonly hardening: readonly Hardening[];
   readonly issuedAt: number;
   /** Only when the platform itself was asked afresh. */
   readonly nonce: Uint8Array | undefined;
@@ -46,6 +49,7 @@ function common(claims: CommonClaims) {
     svn: platform.svn,
     hpkeKey: toHex(claims.hpkeKey),
     suite: HPKE_SUITE,
+    hardening: claims.hardening,
     timeSource: 'host',
     issuedAt: claims.issuedAt,
     notAfter: claims.issuedAt + EVIDENCE_MAX_AGE_MS,

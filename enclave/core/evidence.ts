@@ -3,7 +3,7 @@
  * the statements by which it vouches for its public keys (PROTOCOLS §2, §3; docs/spec/evidence.md).
  */
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import type { Attester, Ports } from '../ports.ts';
+import { PlatformFailure, type Attester, type Ports } from '../ports.ts';
 import { toHex } from '../wire/bytes.ts';
 import { Refusal } from '../wire/error-code.ts';
 import {
@@ -16,6 +16,7 @@ import {
   reportDataInput,
   type EvidenceKind,
 } from '../wire/layouts.ts';
+import { MAX_RENEWAL_PAUSE_MS, RENEWAL_PAUSE_MS } from '../wire/limits.ts';
 import { canonicalize, type SignedJson } from '../wire/signed-json.ts';
 import type { Cluster } from './cluster.ts';
 import { encodeServingClaims, encodeSetupClaims, EVIDENCE_MAX_AGE_MS } from './evidence-claims.ts';
@@ -43,6 +44,16 @@ function memoryKey(kind: 'ed25519' | 'x25519'): InMemoryKey {
 async function platformEvidence(attester: Attester, kind: EvidenceKind, claims: Uint8Array) {
   const reportData = createHash('sha512').update(reportDataInput(kind, claims)).digest();
   return attester.quote(reportData);
+}
+
+/** A caller asked the platform itself, which fails this call and nothing else. */
+async function orUnavailable<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof PlatformFailure) throw new Refusal('PLATFORM_UNAVAILABLE');
+    throw error;
+  }
 }
 
 /** The members that every bundle has. Claims travel as text: their UTF-8 bytes are what was hashed. */
@@ -114,40 +125,57 @@ export class EvidenceIssuer {
   readonly #quota = new FreshQuota();
   #current: Issued | undefined;
   #renewing = false;
+  /** By the monotonic clock; never while the first evidence is still being made. */
+  #renewAtMs = Infinity;
+  #pauseMs = RENEWAL_PAUSE_MS;
 
   constructor(ports: Ports, cluster: Cluster) {
     this.#ports = ports;
     this.#cluster = cluster;
   }
 
-  /** Issues the first evidence. Rejects when the platform refuses. */
+  /** Issues the first evidence. Throws PlatformFailure. */
   async start(): Promise<void> {
-    this.#current = await this.#issue(newKeys(), undefined);
+    this.#serve(await this.#issue(newKeys(), undefined));
+  }
+
+  /** The last renewal failed. */
+  get renewalFails(): boolean {
+    return this.#pauseMs > RENEWAL_PAUSE_MS;
   }
 
   /**
-   * Replaces keys and claims at half their age, so that what is served has time left. The old private
-   * keys go with the old claims.
+   * Replaces keys and claims at half their age, so that what is served has time left, also for a platform that is
+   * away for a while. The old private keys go with the old claims.
    */
   async renewWhenDue(): Promise<void> {
-    // The clock ticks while the first evidence is still being made.
-    if (this.#current === undefined || this.#renewing) return;
-    const age = this.#ports.clock.monotonicMs() - this.#current.issuedMonotonicMs;
-    if (age < EVIDENCE_MAX_AGE_MS / 2) return;
+    const { clock } = this.#ports;
+    if (this.#renewing || clock.monotonicMs() < this.#renewAtMs) return;
     this.#renewing = true;
     try {
       // Keys and claims change together: a statement never names claims whose key did not sign it.
-      this.#current = await this.#issue(newKeys(), undefined);
+      this.#serve(await this.#issue(newKeys(), undefined));
+    } catch (error) {
+      if (!(error instanceof PlatformFailure)) throw error;
+      this.#renewAtMs = clock.monotonicMs() + this.#pauseMs;
+      this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_RENEWAL_PAUSE_MS);
     } finally {
       this.#renewing = false;
     }
+  }
+
+  #serve(issued: Issued): void {
+    this.#current = issued;
+    this.#renewAtMs = issued.issuedMonotonicMs + EVIDENCE_MAX_AGE_MS / 2;
+    this.#pauseMs = RENEWAL_PAUSE_MS;
   }
 
   /** Bundle for a nonce; empty: without freshness. `fresh` puts the nonce into claims of its own. */
   async bundle(nonce: Uint8Array, fresh: boolean): Promise<Uint8Array> {
     if (nonce.byteLength > 0 || fresh) requireNonce(nonce);
     if (fresh) this.#quota.take(this.#ports.clock.monotonicMs());
-    const issued = fresh ? await this.#issue(this.#issued.keys, nonce) : this.#issued;
+    const current = this.#issued;
+    const issued = fresh ? await orUnavailable(this.#issue(current.keys, nonce)) : current;
     const { manifest, clusterNonce } = this.#cluster.genesis;
     return canonicalize({
       ...bundleBase(this.#ports.attester, issued.claims, issued.quote),
@@ -191,8 +219,11 @@ export class EvidenceIssuer {
   }
 
   get #issued(): Issued {
-    if (this.#current === undefined) throw new Refusal('ENCLAVE_NOT_READY');
-    return this.#current;
+    const current = this.#current;
+    if (current === undefined) throw new Refusal('ENCLAVE_NOT_READY');
+    const ageMs = this.#ports.clock.monotonicMs() - current.issuedMonotonicMs;
+    if (ageMs >= EVIDENCE_MAX_AGE_MS) throw new Refusal('EVIDENCE_STALE');
+    return current;
   }
 
   #freshness(issued: Issued, nonce: Uint8Array): SignedJson {
@@ -211,6 +242,7 @@ export class EvidenceIssuer {
       instanceId,
       platform: attester.identity,
       hpkeKey: keys.hpke.publicKey,
+      hardening: this.#ports.process.hardening(),
       issuedAt,
       nonce,
       clusterId: state.clusterId,
@@ -276,10 +308,11 @@ export class SetupEvidenceIssuer {
       instanceId: this.#instanceId,
       platform: attester.identity,
       hpkeKey: this.#hpke.publicKey,
+      hardening: this.#ports.process.hardening(),
       issuedAt: clock.wallMs(),
       nonce: nonce.byteLength === 0 ? undefined : nonce,
     });
-    const quote = await platformEvidence(attester, 'setup', claims);
+    const quote = await orUnavailable(platformEvidence(attester, 'setup', claims));
     return canonicalize(bundleBase(attester, claims, quote));
   }
 }

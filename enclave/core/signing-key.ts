@@ -12,7 +12,7 @@ export interface SigningKey {
   sign(input: ToBeSigned, form: SignatureForm): Uint8Array | Promise<Uint8Array>;
 }
 
-/** A private key on the token. The token port verifies RSA and EdDSA signatures before it releases them. */
+/** A private key on the token. The token port verifies every signature before it releases it. */
 export class TokenSigningKey implements SigningKey {
   readonly #token: Token;
   readonly #key: TokenKey;
@@ -28,7 +28,7 @@ export class TokenSigningKey implements SigningKey {
   async sign(input: ToBeSigned, form: SignatureForm): Promise<Uint8Array> {
     const bytes = input.digest ?? input.message;
     if (bytes === undefined) throw new TypeError('nothing to sign');
-    const signature = await this.#token.sign(this.#key, bytes);
+    const signature = await this.#token.sign(this.#key, bytes, input.message);
     return this.#ecdsa && form === 'der' ? p1363ToDer(signature) : signature;
   }
 }

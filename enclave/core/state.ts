@@ -102,9 +102,11 @@ export class SealedState {
     return typeKey(this.#rootKey, this.clusterId, type);
   }
 
-  /** Seals a record that is not in the index: the log's edge, which the index names by its root. */
-  seal(type: string, version: bigint, plaintext: Uint8Array): Uint8Array {
-    return this.#seal(this.keyOf(type), { type, id: '', version }, plaintext);
+  /** Seals records that are not in the index: the log's edge, which the index names by its root. */
+  sealer(type: string): (version: bigint, plaintext: Uint8Array) => Uint8Array {
+    // Once: this is done for each append to the log.
+    const key = this.keyOf(type);
+    return (version, plaintext) => this.#seal(key, { type, id: '', version }, plaintext);
   }
 
   /** Opens the records that the index names. Throws Halt by name for a missing, foreign or damaged one. */

@@ -6,8 +6,16 @@
  * | session    | in the worker: new session, objects found again by CKA_ID, retried once              |
  * | login      | the worker is replaced by one that logs in; the call is retried once, if idempotent  |
  * | device     | the worker is killed and replaced, with back-off; retried once, if idempotent        |
- * | credential | never retried; the whole pool goes down and stays down                               |
+ * | credential | never retried; the whole pool goes down and stays down, and the enclave halts        |
  * | request    | permanent: the module refused this very request                                      |
+ *
+ * A token that is away is not a token that was altered. An error of whatever class, no token or two with the serial
+ * number, no answer: that is away, it may come back, calls are refused as unavailable meanwhile. Altered is what a
+ * module says without any error, of a token that was found by its serial number and took the PIN: the search came to
+ * its end and found no object, or two; an attribute is not that of the birth; the self-test signature is wrong. It is
+ * believed when three workers in a row say so, the later two opened after the answer before (`worker-pool.ts`), and
+ * then it breaks an invariant: the enclave halts. One wrong signature of a key that passed its self-test is neither: its
+ * worker is killed and the call retried; the next worker repeats the self-test.
  */
 
 export type ErrorClass = 'session' | 'login' | 'device' | 'credential' | 'request';
@@ -50,6 +58,7 @@ const CODES: Readonly<Record<ErrorClass, readonly number[]>> = {
     0x1a1, // CKR_MUTEX_NOT_LOCKED
     0x1b6, // CKR_FIPS_SELF_TEST_FAILED
     0x1b7, // CKR_LIBRARY_LOAD_FAILED
+    0x201, // CKR_TOKEN_RESOURCE_EXCEEDED
   ],
   credential: [
     0xa0, // CKR_PIN_INCORRECT
@@ -99,12 +108,25 @@ const CODES: Readonly<Record<ErrorClass, readonly number[]>> = {
     0xd0, // CKR_TEMPLATE_INCOMPLETE
     0xd1, // CKR_TEMPLATE_INCONSISTENT
     0xe2, // CKR_TOKEN_WRITE_PROTECTED
+    0xf0, // CKR_UNWRAPPING_KEY_HANDLE_INVALID
+    0xf1, // CKR_UNWRAPPING_KEY_SIZE_RANGE
+    0xf2, // CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT
+    0x110, // CKR_WRAPPED_KEY_INVALID
+    0x112, // CKR_WRAPPED_KEY_LEN_RANGE
+    0x113, // CKR_WRAPPING_KEY_HANDLE_INVALID
+    0x114, // CKR_WRAPPING_KEY_SIZE_RANGE
+    0x115, // CKR_WRAPPING_KEY_TYPE_INCONSISTENT
     0x120, // CKR_RANDOM_SEED_NOT_SUPPORTED
     0x130, // CKR_DOMAIN_PARAMS_INVALID
     0x140, // CKR_CURVE_NOT_SUPPORTED
     0x150, // CKR_BUFFER_TOO_SMALL
+    0x160, // CKR_SAVED_STATE_INVALID
+    0x170, // CKR_INFORMATION_SENSITIVE
+    0x180, // CKR_STATE_UNSAVEABLE
+    0x1b5, // CKR_EXCEEDED_MAX_ITERATIONS
     0x1b9, // CKR_PUBLIC_KEY_INVALID
     0x200, // CKR_FUNCTION_REJECTED
+    0x203, // CKR_KEY_EXHAUSTED
   ],
 };
 

@@ -8,6 +8,7 @@ import {
   type TokenObject,
 } from '../ports.ts';
 import type { AlgorithmName } from '../wire/algorithm.ts';
+import { toHex } from '../wire/bytes.ts';
 import type {
   HsmRequest,
   ObjectAttributes,
@@ -45,12 +46,20 @@ export class OpenToken implements Token {
     this.#offered = offeredMechanisms(opened);
   }
 
+  get broken(): Promise<TokenFailure> {
+    return this.#pool.broken;
+  }
+
   missingMechanism(algorithm: AlgorithmName): string | undefined {
     return firstMissingMechanism(algorithm, this.#offered);
   }
 
   workersReady(): number {
     return this.#pool.ready();
+  }
+
+  signedWrong(): boolean {
+    return this.#pool.signedWrong;
   }
 
   async inventory(): Promise<readonly TokenObject[]> {
@@ -96,7 +105,7 @@ export class OpenToken implements Token {
     );
   }
 
-  sign(key: TokenKey, input: Uint8Array): Promise<Uint8Array> {
+  sign(key: TokenKey, input: Uint8Array, message?: Uint8Array): Promise<Uint8Array> {
     const publicKey = this.#publicKeyOf(key);
     const inputBytes = signingPlan(key.algorithm)?.inputBytes;
     const wrongInput = inputBytes !== undefined && inputBytes !== input.length;
@@ -113,14 +122,12 @@ export class OpenToken implements Token {
       deadlineMs: this.#options.operationDeadlineMs,
       idempotent: true,
       long: false,
-      accept(result) {
-        if (result.$case !== 'signature') return undefined;
-        // Copied: decoded bytes are a view on the chunk that was read.
-        const signature = Uint8Array.from(result.value);
-        return checkTokenSignature(key.algorithm, publicKey, input, signature)
-          ? signature
-          : undefined;
-      },
+      objectId: toHex(key.id),
+      // Copied: decoded bytes are a view on the chunk that was read.
+      accept: (result) =>
+        result.$case === 'signature' ? Uint8Array.from(result.value) : undefined,
+      check: (signature) =>
+        checkTokenSignature(key.algorithm, publicKey, input, signature, message),
     });
   }
 
@@ -131,6 +138,7 @@ export class OpenToken implements Token {
       deadlineMs: this.#options.operationDeadlineMs,
       idempotent: true,
       long: false,
+      objectId: toHex(id),
       accept: (result) =>
         result.$case === 'mac' && result.value.length === MAC_BYTES
           ? Uint8Array.from(result.value)

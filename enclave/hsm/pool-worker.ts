@@ -20,8 +20,8 @@ export interface WorkerCommand {
   readonly modulePath: string;
 }
 
-/** Why a worker is no longer there. */
-export type WorkerLoss = 'exit' | 'deadline' | 'protocol' | 'replaced' | 'closed';
+/** Why a worker is no longer there. `doubted`: what it said of an object is asked of another one. */
+export type WorkerLoss = 'exit' | 'deadline' | 'protocol' | 'replaced' | 'doubted' | 'closed';
 
 export type WorkerResult = NonNullable<HsmResponse['result']>;
 

@@ -83,10 +83,14 @@ export class TokenSession {
     });
   }
 
+  /** Made twice: nothing else tells a wrong MAC from a right one, and a key sealed under it would be lost. */
   hmac(id: Uint8Array, data: Uint8Array): Uint8Array {
     return this.#recovering(() => {
       const handle = this.#objects.require(CKO_SECRET_KEY, id);
-      return this.#sign(handle, HMAC_MECHANISM, asBuffer(data));
+      const mac = Buffer.from(this.#sign(handle, HMAC_MECHANISM, asBuffer(data)));
+      if (!mac.equals(this.#sign(handle, HMAC_MECHANISM, asBuffer(data))))
+        throw new Refusal('module-unusable');
+      return mac;
     });
   }
 

@@ -12,8 +12,12 @@ export interface CallOptions<T> {
   readonly idempotent: boolean;
   /** May keep a worker busy for long: nothing waits behind it, and it waits behind nothing. */
   readonly long: boolean;
-  /** The checked value, or undefined for an answer that must not be released. */
+  /** CKA_ID of the one object that it is about, in hex. */
+  readonly objectId?: string;
+  /** The value of an answer; undefined for an answer to something else. */
   readonly accept: (result: WorkerResult) => T | undefined;
+  /** Whether the value may be released. */
+  readonly check?: (value: T) => boolean | Promise<boolean>;
 }
 
 export class TokenCall<T = unknown> {
@@ -22,12 +26,14 @@ export class TokenCall<T = unknown> {
   readonly deadlineMs: number;
   readonly idempotent: boolean;
   readonly long: boolean;
+  readonly objectId: string | undefined;
   readonly #accept: (result: WorkerResult) => T | undefined;
+  readonly #check: CallOptions<T>['check'];
   readonly #resolve: (value: T) => void;
   readonly #reject: (failure: TokenFailure) => void;
   retried = false;
-  /** Asked again of a worker that was opened after the first answer. */
-  confirming = false;
+  /** How often it was asked again of a worker that was opened after the last answer. */
+  confirmations = 0;
   waitedMs = 0;
 
   constructor(
@@ -40,22 +46,24 @@ export class TokenCall<T = unknown> {
     this.deadlineMs = options.deadlineMs;
     this.idempotent = options.idempotent;
     this.long = options.long;
+    this.objectId = options.objectId;
     this.#accept = options.accept;
+    this.#check = options.check;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** False when the answer must not be released. */
-  settle(result: WorkerResult): boolean {
-    let value: T | undefined;
+  /** Resolves with false when the answer must not be released. */
+  async settle(result: WorkerResult): Promise<boolean> {
     try {
-      value = this.#accept(result);
+      const value = this.#accept(result);
+      if (value === undefined || (await this.#check?.(value)) === false) return false;
+      this.#resolve(value);
+      return true;
     } catch {
       // What our own checks choke on is not released either.
+      return false;
     }
-    if (value === undefined) return false;
-    this.#resolve(value);
-    return true;
   }
 
   fail(failure: TokenFailure): void {

@@ -19,6 +19,12 @@ import { WorkerProcess, type WorkerLoss, type WorkerResult } from './pool-worker
 const PIPE_DEPTH = 4;
 const CLOSE_GRACE_MS = 1_000;
 
+/**
+ * So many workers, each opened after the answer before, must say the same of an object before it is believed. Opening
+ * one proves that the token is there; a second is for a token that went away right after the first was open.
+ */
+const CONFIRMATIONS = 2;
+
 interface Slot {
   process: WorkerProcess | undefined;
   ready: boolean;
@@ -41,6 +47,13 @@ export class WorkerPool {
   #wake: (() => void) | undefined;
   /** Set once, for good: closed, or the PIN was refused or is at risk. */
   #end: TokenFailure | undefined;
+  /** An answer was not released, ever. */
+  signedWrong = false;
+  #break: (failure: TokenFailure) => void = () => undefined;
+  /** See Token. */
+  readonly broken = new Promise<TokenFailure>((resolve) => {
+    this.#break = resolve;
+  });
 
   constructor(options: CompletePoolOptions, serial: string, pin: Pin) {
     this.#options = options;
@@ -188,12 +201,24 @@ export class WorkerPool {
       this.#retry(call, new TokenFailure('unavailable', call.operation));
     } else if (result.$case === 'failure') {
       this.#finishFailed(slot, process, call, judgeFailure(call.operation, result.value));
-    } else if (call.settle(result)) {
+    } else void this.#settle(slot, process, call, result);
+  }
+
+  async #settle(
+    slot: Slot,
+    process: WorkerProcess,
+    call: TokenCall,
+    result: WorkerResult,
+  ): Promise<void> {
+    if (await call.settle(result)) {
       this.#backOff.succeeded();
-    } else {
-      this.#options.onEvent({ kind: 'signature-rejected', pid: process.pid });
-      this.#confirm(slot, process, call, new TokenFailure('object-altered', call.operation));
+      return;
     }
+    this.signedWrong = true;
+    this.#options.onEvent({ kind: 'signature-rejected', pid: process.pid });
+    this.#replace(slot, process);
+    this.#retry(call, new TokenFailure('unavailable', call.operation));
+    this.#dispatch();
   }
 
   #finishFailed(
@@ -228,14 +253,18 @@ export class WorkerPool {
   }
 
   #confirm(slot: Slot, process: WorkerProcess, call: TokenCall, failure: TokenFailure): void {
-    if (call.confirming || !call.idempotent || this.#end !== undefined) {
-      call.fail(failure);
+    const believed = call.confirmations === CONFIRMATIONS;
+    if (believed || !call.idempotent || this.#end !== undefined) {
+      const { kind, operation, rv } = failure;
+      const told = new TokenFailure(kind, operation, rv, call.objectId);
+      if (believed) this.#break(told);
+      call.fail(told);
       return;
     }
-    call.confirming = true;
+    call.confirmations++;
     this.#confirmations.push(call);
     this.#confirmations.watch();
-    this.#replace(slot, process);
+    this.#replace(slot, process, 'doubted');
   }
 
   #retry(call: TokenCall, failure: TokenFailure): void {
@@ -245,7 +274,7 @@ export class WorkerPool {
       return;
     }
     call.retried = true;
-    const queue = call.confirming ? this.#confirmations : this.#queue;
+    const queue = call.confirmations > 0 ? this.#confirmations : this.#queue;
     queue.pushFirst(call);
     queue.watch();
   }
@@ -276,18 +305,19 @@ export class WorkerPool {
     slot.process = undefined;
     slot.ready = false;
     if (this.#end !== undefined) return;
-    this.#backOff.failed();
+    if (loss !== 'doubted') this.#backOff.failed();
     void this.#maintain();
   }
 
-  #replace(slot: Slot, process: WorkerProcess): void {
+  #replace(slot: Slot, process: WorkerProcess, why: WorkerLoss = 'replaced'): void {
     if (slot.process === process) slot.ready = false;
-    process.kill('replaced');
+    process.kill(why);
   }
 
   /** The PIN was refused or is at risk: nobody tries again, and who is logged in stops too. */
   #refused(failure: TokenFailure): void {
     this.#options.onEvent({ kind: 'login-refused', rv: failure.rv });
+    this.#break(failure);
     this.#shut(failure);
     for (const { process } of this.#slots) process?.kill('closed');
   }

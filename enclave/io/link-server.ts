@@ -1,7 +1,7 @@
 /** The enclave's end of the link as a Unix socket: one host at a time; a second one is turned away. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { MAX_UNREAD_BYTES } from '../wire/limits.ts';
-import { Link, type CallHandler } from '../wire/link.ts';
+import { MAX_UNREAD_BYTES, PAUSE_UNREAD_BYTES } from '../wire/limits.ts';
+import { InFlight, Link, type CallHandler } from '../wire/link.ts';
 
 export interface LinkServer {
   /** The link to the host; waits while there is none. */
@@ -20,6 +20,7 @@ export function listenForHost(
   onBug: (error: unknown, method: string) => void,
 ): Promise<LinkServer> {
   let link: Link | undefined;
+  const inFlight = new InFlight();
   let waiting: ((link: Link) => void)[] = [];
 
   const accept = (socket: Socket): void => {
@@ -27,7 +28,7 @@ export function listenForHost(
       socket.destroy();
       return;
     }
-    const own = serveSocket(socket, handle, onBug, () => {
+    const own = serveSocket(socket, handle, onBug, inFlight, () => {
       if (link === own) link = undefined;
     });
     link = own;
@@ -59,37 +60,46 @@ function serveSocket(
   socket: Socket,
   handle: CallHandler,
   onBug: (error: unknown, method: string) => void,
+  inFlight: InFlight,
   onGone: () => void,
 ): Link {
-  let corked = false;
-  const link = new Link({
-    // Frames of one tick leave in one write: a write costs more than a signature.
+  let batch: Uint8Array[] = [];
+  let batchBytes = 0;
+  const unreadBytes = (): number => socket.writableLength + batchBytes;
+  // Frames of one tick leave in one write: a write costs more than a signature, and a kibibyte while it waits.
+  const flush = (): void => {
+    const [first] = batch;
+    if (first !== undefined) socket.write(batch.length === 1 ? first : Buffer.concat(batch));
+    batch = [];
+    batchBytes = 0;
+  };
+  // 'close' comes a turn later, and whoever asks for the link until then must not be given this one.
+  const end = (): void => {
+    batch = [];
+    socket.destroy();
+    link.closed();
+    onGone();
+  };
+  const link: Link = new Link({
     send: (bytes) => {
-      if (!corked) {
-        corked = true;
-        socket.cork();
-        setImmediate(() => {
-          corked = false;
-          socket.uncork();
-        });
-      }
-      socket.write(bytes);
+      if (batch.length === 0) setImmediate(flush);
+      batch.push(bytes);
+      batchBytes += bytes.byteLength;
       // A host that asks and does not read would keep its answers in our memory.
-      if (socket.writableLength > MAX_UNREAD_BYTES) {
-        socket.destroy();
-        onGone();
-      }
+      if (unreadBytes() > MAX_UNREAD_BYTES) end();
     },
-    fail: () => {
-      socket.destroy();
-      // 'close' comes a turn later, and whoever asks for the link until then must not be given this one.
-      onGone();
-    },
+    fail: end,
     handle,
     onBug,
+    inFlight,
   });
   socket.on('data', (chunk) => {
     link.receive(chunk);
+    // Who does not read the answers is not read either.
+    if (unreadBytes() > PAUSE_UNREAD_BYTES) {
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    }
   });
   // 'close' follows every 'error'.
   socket.on('error', () => undefined);

@@ -1,5 +1,6 @@
 /** The host's copy of the log over the link. An append is retried byte-identical until it is acknowledged. */
 import { decodeMessage, type MessageDecoder } from '../wire/decode-message.ts';
+import { encodeMessage } from '../wire/encode-message.ts';
 import { Refusal } from '../wire/error-code.ts';
 import {
   LogAppendRequest,
@@ -36,11 +37,8 @@ export class LinkLogStore implements LogStore {
     onStall: () => void,
   ): Promise<void> {
     // Encoded once: what is retried is the same bytes.
-    const body = LogAppendRequest.encode({
-      firstIndex: BigInt(firstIndex),
-      leaves: [...leaves],
-      sealedEdge,
-    }).finish();
+    const request = { firstIndex: BigInt(firstIndex), leaves, sealedEdge };
+    const body = encodeMessage(LogAppendRequest, request);
     const stall = setTimeout(onStall, STALL_MS);
     try {
       const decode: MessageDecoder<LogAppendResponse> = (input) => LogAppendResponse.decode(input);

@@ -16,6 +16,10 @@ export class SystemClock implements Clock {
   wallMs(): number {
     return this.#wallAtStart + Math.floor(monotonicMs() - this.#monotonicAtStart);
   }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 function monotonicMs(): number {

@@ -18,6 +18,17 @@ export interface Committed {
   readonly checkpoint: string;
 }
 
+/** Leaves that became durable in one append, one after the other, in the tree of one checkpoint. */
+export interface CommittedTogether {
+  readonly leaves: readonly Uint8Array[];
+  readonly firstIndex: number;
+  readonly checkpoint: string;
+  /** Inclusion proof of the leaf at this position among them. */
+  readonly proof: (position: number) => readonly Uint8Array[];
+  /** Multi-proof of the leaves at these positions, which rise strictly. */
+  readonly multiProof: (positions: readonly number[]) => readonly Uint8Array[];
+}
+
 /** Leaves of one batch: bounds the latency of a flush. */
 const MAX_BATCH_LEAVES = 1024;
 /** Bytes of one batch: half a frame, so that one more leaf, the lengths and the sealed edge still fit. */
@@ -35,18 +46,25 @@ export interface LogOptions {
 }
 
 interface Waiting {
-  readonly leaf: Uint8Array;
+  /** One, or several that must share a checkpoint. */
+  readonly leaves: readonly Uint8Array[];
   /** Waits however long it takes: leaves of a state change, which has nobody to tell. */
   readonly patient: boolean;
-  readonly resolve: (committed: Committed) => void;
+  /** `position` is that of the first of the leaves in the batch. */
+  readonly resolve: (grown: Batch, position: number, checkpoint: string) => void;
   readonly reject: (error: Error) => void;
 }
+
+const leavesOf = (waiting: readonly Waiting[]): Uint8Array[] =>
+  waiting.flatMap(({ leaves }) => leaves);
 
 export class Log {
   readonly #options: LogOptions;
   #edge: Edge;
   #checkpoint: string;
   #waiting: Waiting[] = [];
+  /** Leaves of `#waiting`. */
+  #waitingLeaves = 0;
   #flushing = false;
   #stalled = false;
   #failed = false;
@@ -71,12 +89,47 @@ export class Log {
    * same for a leaf that is not taken at all: then there is no intent, and nobody must begin to sign.
    */
   append(leaf: Uint8Array, patient = false): Promise<Committed> {
-    const busy = this.#stalled || this.#waiting.length >= MAX_WAITING;
+    return this.#wait([leaf], patient, (grown, position, checkpoint) => ({
+      leaf,
+      index: grown.firstIndex + position,
+      proof: grown.proof(position),
+      checkpoint,
+    }));
+  }
+
+  /** The same for several leaves that share their append and their checkpoint. */
+  appendTogether(leaves: readonly Uint8Array[]): Promise<CommittedTogether> {
+    return this.#wait(leaves, false, (grown, first, checkpoint) => ({
+      leaves,
+      firstIndex: grown.firstIndex + first,
+      checkpoint,
+      proof: (position) => grown.proof(first + position),
+      multiProof: (positions) => grown.multiProof(positions.map((position) => first + position)),
+    }));
+  }
+
+  #wait<T>(
+    leaves: readonly Uint8Array[],
+    patient: boolean,
+    result: (grown: Batch, position: number, checkpoint: string) => T,
+  ): Promise<T> {
+    const busy = this.#stalled || this.#waitingLeaves >= MAX_WAITING;
     if (this.#failed || (busy && !patient)) throw new Refusal('LOG_UNAVAILABLE');
-    // An entry of a tile has a length of 16 bits: this leaf could never be read back.
-    if (leaf.byteLength > MAX_LEAF_BYTES) throw new RangeError('leaf too long');
+    let bytes = 0;
+    for (const { byteLength } of leaves) {
+      // An entry of a tile has a length of 16 bits: this leaf could never be read back.
+      if (byteLength > MAX_LEAF_BYTES) throw new RangeError('leaf too long');
+      bytes += byteLength;
+    }
+    if (leaves.length > MAX_BATCH_LEAVES || bytes > MAX_BATCH_BYTES) {
+      throw new RangeError('more than one append takes');
+    }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ leaf, patient, resolve, reject });
+      const settle: Waiting['resolve'] = (...committed) => {
+        resolve(result(...committed));
+      };
+      this.#waiting.push({ leaves, patient, resolve: settle, reject });
+      this.#waitingLeaves += leaves.length;
       // A turn later: the calls that came in one piece over the link share the batch.
       if (this.#flushing) return;
       this.#flushing = true;
@@ -90,7 +143,7 @@ export class Log {
    */
   stop(): void {
     this.#failed = true;
-    this.#turnAway(this.#waiting.splice(0));
+    this.#turnAway(this.#take(this.#waiting.length));
   }
 
   async #flush(): Promise<void> {
@@ -104,12 +157,22 @@ export class Log {
     }
   }
 
-  /** Of those that wait, as many as fit into a frame. */
+  /** Of those that wait, as many as fit into a frame: at least the first, which was let in because it does. */
   #nextBatch(): readonly Waiting[] {
-    const waiting = this.#waiting.slice(0, MAX_BATCH_LEAVES);
+    let leaves = 0;
     let bytes = 0;
-    const over = waiting.findIndex(({ leaf }) => (bytes += leaf.byteLength) > MAX_BATCH_BYTES);
-    return this.#waiting.splice(0, over === -1 ? waiting.length : Math.max(1, over));
+    const over = this.#waiting.findIndex((waiting) => {
+      leaves += waiting.leaves.length;
+      for (const { byteLength } of waiting.leaves) bytes += byteLength;
+      return leaves > MAX_BATCH_LEAVES || bytes > MAX_BATCH_BYTES;
+    });
+    return this.#take(over === -1 ? this.#waiting.length : over);
+  }
+
+  #take(count: number): readonly Waiting[] {
+    const taken = this.#waiting.splice(0, count);
+    for (const { leaves } of taken) this.#waitingLeaves -= leaves.length;
+    return taken;
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
@@ -123,7 +186,7 @@ export class Log {
 
   async #append(batch: readonly Waiting[]): Promise<void> {
     const { store, sealEdge, signer } = this.#options;
-    const leaves = batch.map((waiting) => waiting.leaf);
+    const leaves = leavesOf(batch);
     const grown = new Batch(this.#edge, leaves.map(leafHash));
     await store.append(grown.firstIndex, leaves, sealEdge(grown.edge), () => {
       this.#stall(batch);
@@ -136,8 +199,10 @@ export class Log {
     this.#edge = grown.edge;
     const checkpoint = signer.sign(grown.edge.size, grown.root);
     this.#checkpoint = checkpoint;
-    for (const [i, { leaf, resolve }] of batch.entries()) {
-      resolve({ leaf, index: grown.firstIndex + i, proof: grown.proof(i), checkpoint });
+    let position = 0;
+    for (const waiting of batch) {
+      waiting.resolve(grown, position, checkpoint);
+      position += waiting.leaves.length;
     }
     store.publishCheckpoint(checkpoint);
   }
@@ -149,8 +214,9 @@ export class Log {
   #stall(batch: readonly Waiting[]): void {
     this.#stalled = true;
     this.#turnAway(batch.filter(({ patient }) => !patient));
-    const waiting = this.#waiting;
+    const waiting = this.#take(this.#waiting.length);
     this.#waiting = waiting.filter(({ patient }) => patient);
+    this.#waitingLeaves = leavesOf(this.#waiting).length;
     this.#turnAway(waiting.filter(({ patient }) => !patient));
   }
 

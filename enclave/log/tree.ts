@@ -13,6 +13,8 @@ import {
   completeSubtrees,
   leafHashInput,
   nodeHashInput,
+  subtreesBeside,
+  type Subtree,
 } from '../wire/tlog.ts';
 
 /** A tree of `size` leaves: the roots of its complete subtrees, largest first, one for each bit set in `size`. */
@@ -34,8 +36,15 @@ function sha256(input: Uint8Array): Uint8Array {
   return digest;
 }
 
+/** LEAF_PREFIX ‖ leaf, written again for each: an allocation costs more than the hash. Longer leaves are rare. */
+const leafInput = leafHashInput(new Uint8Array(2048));
+const LEAF_OFFSET = leafHashInput(new Uint8Array(0)).byteLength;
+
 export function leafHash(leaf: Uint8Array): Uint8Array {
-  return sha256(leafHashInput(leaf));
+  const length = LEAF_OFFSET + leaf.byteLength;
+  if (length > leafInput.byteLength) return sha256(leafHashInput(leaf));
+  leafInput.set(leaf, LEAF_OFFSET);
+  return sha256(leafInput.subarray(0, length));
 }
 
 function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
@@ -122,10 +131,7 @@ export class Batch {
 
   /** RFC 6962 §2.1.1, leaf upwards, of the batch's leaf number `position`. The hashes are views on the batch. */
   proof(position: number): Uint8Array[] {
-    let index = this.firstIndex + position;
-    if (!Number.isInteger(position) || position < 0 || index >= this.edge.size) {
-      throw new RangeError('no such leaf');
-    }
+    let index = this.#indexOf(position);
     const proof: Uint8Array[] = [];
     for (const [i, level] of this.#levels.entries()) {
       const sibling = index % 2 === 0 ? index + 1 : index - 1;
@@ -138,6 +144,39 @@ export class Batch {
       index = Math.floor(index / 2);
     }
     return proof;
+  }
+
+  /**
+   * docs/spec/log.md "Multi-proof" of the batch's leaves at these positions, which rise strictly. The hashes are views
+   * on the batch.
+   */
+  multiProof(positions: readonly number[]): Uint8Array[] {
+    const indices = positions.map((position) => this.#indexOf(position));
+    if (indices.some((index, i) => index <= (indices[i - 1] ?? -1))) {
+      throw new RangeError('positions do not rise');
+    }
+    return subtreesBeside(indices, this.edge.size).map((subtree) => this.#over(subtree));
+  }
+
+  #indexOf(position: number): number {
+    const index = this.firstIndex + position;
+    if (!Number.isInteger(position) || position < 0 || index >= this.edge.size) {
+      throw new RangeError('no such leaf');
+    }
+    return index;
+  }
+
+  /** A subtree beside one that holds a leaf of the batch: a complete node, or what is right of the complete ones. */
+  #over({ begin, end }: Subtree): Uint8Array {
+    let leaves = 1;
+    let i = 0;
+    for (; leaves < end - begin; leaves *= 2) i += 1;
+    const level = this.#levels[i];
+    const index = begin / leaves;
+    const hash =
+      level !== undefined && index < level.end ? this.#node(level, index) : this.#rests[i];
+    if (hash === undefined) throw new RangeError('not beside the batch');
+    return hash;
   }
 
   #node(level: Level, index: number): Uint8Array {

@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   ENCODING_UNSUPPORTED: 503,
   // 6xx HSM
   TOKEN_UNAVAILABLE: 600,
+  TOKEN_REFUSED: 601,
   // 7xx state
   SEALED_HANDLE_REJECTED: 700,
   ROLLBACK_DETECTED: 701,
@@ -49,6 +50,7 @@ export const ERROR_CODES = {
   // 10xx evidence
   NONCE_LENGTH_INVALID: 1000,
   EVIDENCE_STALE: 1001,
+  PLATFORM_UNAVAILABLE: 1002,
   // 9xx bugs
   INTERNAL: 900,
 } as const satisfies Record<string, number>;
@@ -109,6 +111,12 @@ export class Refusal extends Error {
  * A halted enclave answers GetStatus only.
  */
 export const HALT_REASONS = [
+  /** The environment, Node's flags or an open inspector could have made this process run other code. */
+  'LAUNCH_UNSAFE',
+  /** The process lacks a shield that its configuration requires. */
+  'HARDENING_MISSING',
+  /** The platform refuses its secrets or its evidence, or does not answer. */
+  'PLATFORM_UNAVAILABLE',
   /** A register differs from the one that sealed the state. */
   'MEASUREMENT_CHANGED',
   /** Same measurement, other platform secret. */
@@ -148,3 +156,13 @@ export const HALT_REASONS = [
 ] as const;
 
 export type HaltReason = (typeof HALT_REASONS)[number];
+
+/** What a serving enclave wants an operator to look at, in `status` (docs/OPERATIONS.md, "Alarms"). */
+export const ALARMS = [
+  /** The platform does not give new evidence: what there is gets old, and is then served no more. */
+  'EVIDENCE_RENEWAL_FAILS',
+  /** The HSM has made a wrong signature since this boot; it was not released. */
+  'HSM_SIGNATURE_WRONG',
+] as const;
+
+export type Alarm = (typeof ALARMS)[number];

@@ -3,6 +3,7 @@
  * A malformed frame closes the link, never the process.
  */
 import { decodeMessage } from './decode-message.ts';
+import { encodeMessage } from './encode-message.ts';
 import { Frame } from './gen/sealwright/enclave/v1/frame.ts';
 import { MAX_FRAME_BYTES } from './limits.ts';
 
@@ -26,14 +27,16 @@ export class FrameError extends Error {
 
 /** One frame with its length prefix, in one buffer of its own. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  // fork/ldelim would write a varint; the prefix is a fixed u32 so that a reader knows what to wait for.
-  const body = Frame.encode(frame).finish();
-  if (body.byteLength > MAX_FRAME_BYTES) throw new FrameError('length');
-  const out = new Uint8Array(PREFIX_BYTES + body.byteLength);
-  new DataView(out.buffer).setUint32(0, body.byteLength);
-  out.set(body, PREFIX_BYTES);
+  // A varint would do for protobuf; the prefix is a fixed u32 so that a reader knows what to wait for.
+  const out = encodeMessage(Frame, frame, PREFIX_BYTES);
+  const length = out.byteLength - PREFIX_BYTES;
+  if (length > MAX_FRAME_BYTES) throw new FrameError('length');
+  new DataView(out.buffer).setUint32(0, length);
   return out;
 }
+
+/** An unfinished message gets a buffer of this size, or of its own when that is smaller; beyond, it doubles. */
+const FIRST_BUFFER_BYTES = 64 * 1024;
 
 /**
  * Cuts a byte stream into length-prefixed messages. Refuses a length above the limit before it
@@ -41,8 +44,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
  */
 export class MessageReader {
   readonly #maxBytes: number;
-  #chunks: Uint8Array[] = [];
-  #buffered = 0;
+  /** The first `#heldBytes` are an unfinished message. Chunks of one byte would cost two hundred each if kept. */
+  #held = new Uint8Array(0);
+  #heldBytes = 0;
   #failed = false;
 
   constructor(maxBytes = MAX_FRAME_BYTES) {
@@ -53,59 +57,55 @@ export class MessageReader {
   push(chunk: Uint8Array): Uint8Array[] {
     if (this.#failed) throw new FrameError('failed');
     // Sockets give Buffers, whose slice shares memory where that of a Uint8Array copies: they end here.
-    this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    this.#buffered += chunk.byteLength;
+    let input = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const messages: Uint8Array[] = [];
-    for (;;) {
-      const length = this.#peekLength();
-      if (length === undefined) return messages;
-      if (length === 0 || length > this.#maxBytes) {
-        this.#failed = true;
-        this.#chunks = [];
-        throw new FrameError('length');
+    while (input.byteLength > 0) {
+      const held = this.#heldBytes;
+      const wanted =
+        held === 0 ? this.#bytesOf(input, input.byteLength) : this.#bytesOf(this.#held, held);
+      // What lies in one chunk is not copied.
+      if (held === 0 && wanted <= input.byteLength) {
+        messages.push(input.subarray(PREFIX_BYTES, wanted));
+        input = input.subarray(wanted);
+        continue;
       }
-      if (this.#buffered < PREFIX_BYTES + length) return messages;
-      messages.push(this.#take(PREFIX_BYTES + length).subarray(PREFIX_BYTES));
+      const part = input.subarray(0, wanted - held);
+      this.#hold(part, wanted);
+      input = input.subarray(part.byteLength);
+      if (this.#heldBytes < this.#bytesOf(this.#held, this.#heldBytes)) continue;
+      messages.push(this.#held.subarray(PREFIX_BYTES, this.#heldBytes));
+      this.#held = new Uint8Array(0);
+      this.#heldBytes = 0;
     }
+    return messages;
   }
 
   /** Bytes of an unfinished message. */
   get pendingBytes(): number {
-    return this.#buffered;
+    return this.#heldBytes;
   }
 
-  #peekLength(): number | undefined {
-    if (this.#buffered < PREFIX_BYTES) return undefined;
-    const first = this.#chunks[0];
-    if (first === undefined) return undefined;
-    if (first.byteLength < PREFIX_BYTES) {
-      this.#chunks = [concat(this.#chunks, this.#buffered)];
-      return this.#peekLength();
+  /** Prefix and message that begin here; the prefix alone while it is not complete. */
+  #bytesOf(bytes: Uint8Array, available: number): number {
+    if (available < PREFIX_BYTES) return PREFIX_BYTES;
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    if (length > 0 && length <= this.#maxBytes) return PREFIX_BYTES + length;
+    this.#failed = true;
+    this.#held = new Uint8Array(0);
+    throw new FrameError('length');
+  }
+
+  #hold(part: Uint8Array, wanted: number): void {
+    const needed = this.#heldBytes + part.byteLength;
+    if (needed > this.#held.byteLength) {
+      const room = Math.max(2 * needed, FIRST_BUFFER_BYTES);
+      const grown = new Uint8Array(Math.min(wanted, room));
+      grown.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = grown;
     }
-    return new DataView(first.buffer, first.byteOffset, first.byteLength).getUint32(0);
+    this.#held.set(part, this.#heldBytes);
+    this.#heldBytes = needed;
   }
-
-  #take(length: number): Uint8Array {
-    let first = this.#chunks[0];
-    if (first === undefined || first.byteLength < length) {
-      first = concat(this.#chunks, this.#buffered);
-      this.#chunks = [first];
-    }
-    if (first.byteLength === length) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(length);
-    this.#buffered -= length;
-    return first.subarray(0, length);
-  }
-}
-
-function concat(chunks: readonly Uint8Array[], total: number): Uint8Array {
-  const out = new Uint8Array(total);
-  let at = 0;
-  for (const chunk of chunks) {
-    out.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return out;
 }
 
 /** Decodes one message. Throws FrameError for bytes that are not a frame of this version. */

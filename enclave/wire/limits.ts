@@ -6,6 +6,50 @@ export const MAX_REQUEST_BYTES = 64 * 1024;
 /** Requests that carry a document: genesis manifest, policy. */
 export const MAX_DOCUMENT_REQUEST_BYTES = 1024 * 1024;
 
+/** A batch of requests: as many bytes as a document, or as 16 of the largest unary requests. */
+export const MAX_BATCH_REQUEST_BYTES = 1024 * 1024;
+
+/**
+ * Items of a batch. The largest answer to one has 8 KiB: an ML-DSA-87 signature of 4,627 bytes, a leaf of 900, and an
+ * inclusion proof of 53 hashes when it is a repeated one. So 2 MiB at most, half of what an answer may have.
+ */
+export const MAX_BATCH_ITEMS = 256;
+
+/**
+ * Items of all batches that are being signed, together: half of the calls that may wait for the HSM or the log, so
+ * that batches leave the other half to single calls. Two of the largest, so that one is written while one is signed.
+ */
+export const MAX_BATCH_ITEMS_SIGNING = 512;
+
+/**
+ * Signatures of one batch that are under way in the HSM or on the thread pool: enough to keep four workers busy, and
+ * few enough that a single call behind them waits for milliseconds.
+ */
+export const MAX_BATCH_SIGNATURES_AT_ONCE = 16;
+
+/**
+ * Batches that sign give the event loop to others this often. Only the append of a batch and its answer are not divided:
+ * two milliseconds each for the largest.
+ */
+export const BATCH_SLICE_MS = 1;
+
+/** Batches that wait for their turn, in bytes, each at least a unary request: as much as unary calls in flight. */
+export const MAX_BATCH_BYTES_WAITING = 64 * 1024 * 1024;
+
+/** Of these, those of one caller: four greedy ones are needed before a fifth is turned away. */
+export const MAX_BATCH_BYTES_WAITING_OF_CALLER = MAX_BATCH_BYTES_WAITING / 4;
+
+/** How long a retry gets the answer of before (PROTOCOLS §13). */
+export const REQUEST_ID_MS = 10 * 60 * 1000;
+
+/** Answers kept for retries, by number and by bytes: 2 KiB is a usual one. */
+export const MAX_KEPT_ANSWERS = 32_768;
+export const MAX_KEPT_BYTES = 64 * 1024 * 1024;
+
+/** Those of one caller: half, so that a caller alone has a window of seconds, and can't have it all. */
+export const MAX_KEPT_ANSWERS_OF_CALLER = MAX_KEPT_ANSWERS / 2;
+export const MAX_KEPT_BYTES_OF_CALLER = MAX_KEPT_BYTES / 2;
+
 /** Any answer. */
 export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
@@ -18,11 +62,26 @@ export const MAX_FRAME_BYTES = MAX_RESPONSE_BYTES + 64 * 1024;
 /** Message payload: what is left of a request of 64 KiB with room for the other fields. */
 export const MAX_MESSAGE_BYTES = 60 * 1024;
 
-/** Calls in flight over one link, each way: bounds memory; 64 KiB × 1,024 is 64 MiB. */
+/** Calls in flight over one link, each way: bounds memory; 64 KiB × 1,024 is 64 MiB. Batches are bounded apart. */
 export const MAX_IN_FLIGHT = 1024;
+
+/**
+ * Bytes of the frames whose calls are in flight, each way: their number does not bound them, because a frame may be
+ * 4 MiB of fields that nobody knows. As many calls, each with a full request and as much again.
+ */
+export const MAX_IN_FLIGHT_BYTES = MAX_IN_FLIGHT * 2 * MAX_REQUEST_BYTES;
 
 /** Answers that the host has not read: sixteen of the largest. Beyond, the link is closed. */
 export const MAX_UNREAD_BYTES = 16 * MAX_RESPONSE_BYTES;
+
+/** When so much is unread, no more calls of the host are read: a thousand signatures with their receipts fit. */
+export const PAUSE_UNREAD_BYTES = MAX_RESPONSE_BYTES;
+
+/**
+ * Fields of one message, those of the messages inside it included: an empty one takes two bytes, and a hundred
+ * times that in memory. The largest of ours is a put of two thousand records that removes as many.
+ */
+export const MAX_MESSAGE_FIELDS = 16 * 1024;
 
 /** Certificates of a caller's chain (PROTOCOLS §13). */
 export const MAX_CHAIN_LENGTH = 5;
@@ -71,3 +130,19 @@ export const HSM_GENERATE_DEADLINE_MS = 30_000;
 
 /** Value of a detail of a refusal, in characters. */
 export const MAX_DETAIL_LENGTH = 256;
+
+/**
+ * One call of the platform: a quote of the simulated one takes 2 ms, of a TPM below a second. Ten times that, for a
+ * machine under load. Beyond, the call has failed; what comes later is dropped.
+ */
+export const PLATFORM_DEADLINE_MS = 10_000;
+
+/**
+ * Calls that the platform has not answered, given up or not: boot needs two, renewal one, fresh quotes at most two a
+ * second. A platform that hangs must not make them pile up.
+ */
+export const MAX_PLATFORM_CALLS = 16;
+
+/** After a renewal of evidence that failed: the first pause, doubled each time up to the longest. */
+export const RENEWAL_PAUSE_MS = 1_000;
+export const MAX_RENEWAL_PAUSE_MS = 60_000;

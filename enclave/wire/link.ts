@@ -23,6 +23,7 @@ import {
   MAX_DETAIL_LENGTH,
   MAX_FRAME_BYTES,
   MAX_IN_FLIGHT,
+  MAX_IN_FLIGHT_BYTES,
 } from './limits.ts';
 
 /** A call that the other side opened. */
@@ -40,6 +41,28 @@ export interface IncomingCall {
 /** Answers a call: bytes now, bytes later, or a thrown Refusal. Anything else thrown becomes INTERNAL. */
 export type CallHandler = (call: IncomingCall) => Uint8Array | Promise<Uint8Array>;
 
+/**
+ * What the other side's calls hold until their work has ended. One for all links of a socket: a side that hangs up
+ * and calls again must not get it twice.
+ */
+export class InFlight {
+  #calls = 0;
+  #bytes = 0;
+
+  /** False when there is no room. */
+  take(bytes: number): boolean {
+    if (this.#calls >= MAX_IN_FLIGHT || this.#bytes + bytes > MAX_IN_FLIGHT_BYTES) return false;
+    this.#calls += 1;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#calls -= 1;
+    this.#bytes -= bytes;
+  }
+}
+
 export interface LinkOptions {
   /** Takes ownership of the bytes. */
   readonly send: (bytes: Uint8Array) => void;
@@ -48,6 +71,8 @@ export interface LinkOptions {
   readonly handle: CallHandler;
   /** Told of an exception that is not a Refusal; the other side only sees INTERNAL. */
   readonly onBug: (error: unknown, method: string) => void;
+  /** Shared with other links; without it the link counts for itself. */
+  readonly inFlight?: InFlight;
 }
 
 /** What the link needs of an AbortSignal; the host has a cheaper one for its hot path. */
@@ -78,6 +103,8 @@ interface Pending {
 
 interface OpenCall extends IncomingCall {
   cancelled: boolean;
+  /** Of the whole frame: the body is a view on it. */
+  readonly frameBytes: number;
 }
 
 export class Link {
@@ -85,12 +112,14 @@ export class Link {
   readonly #reader = new MessageReader();
   readonly #pending = new Map<bigint, Pending>();
   readonly #incoming = new Map<bigint, OpenCall>();
+  readonly #inFlight: InFlight;
   #lastSent = 0n;
   #lastReceived = 0n;
   #open = true;
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#inFlight = options.inFlight ?? new InFlight();
   }
 
   /** Calls of ours that wait for an answer. */
@@ -108,7 +137,7 @@ export class Link {
     if (!this.#open) return;
     try {
       for (const message of this.#reader.push(chunk)) {
-        this.#receiveFrame(decodeFrame(message));
+        this.#receiveFrame(decodeFrame(message), message.byteLength);
         // A handler may have closed the transport: what came after that is nobody's.
         if (!this.#isOpen()) return;
       }
@@ -179,10 +208,10 @@ export class Link {
     return pending;
   }
 
-  #receiveFrame(frame: Frame): void {
+  #receiveFrame(frame: Frame, frameBytes: number): void {
     switch (frame.kind) {
       case FrameKind.FRAME_KIND_REQUEST:
-        this.#receiveRequest(frame);
+        this.#receiveRequest(frame, frameBytes);
         return;
       case FrameKind.FRAME_KIND_RESPONSE:
         this.#receiveResponse(frame);
@@ -197,11 +226,11 @@ export class Link {
     }
   }
 
-  #receiveRequest(frame: Frame): void {
+  #receiveRequest(frame: Frame, frameBytes: number): void {
     // A replayed or reordered request would be answered twice: numbers only rise.
     if (frame.streamId <= this.#lastReceived) throw new FrameError('order');
     this.#lastReceived = frame.streamId;
-    if (this.#incoming.size >= MAX_IN_FLIGHT) {
+    if (!this.#inFlight.take(frameBytes)) {
       this.#refuse(frame.streamId, new Refusal('RATE_LIMITED'));
       return;
     }
@@ -214,6 +243,7 @@ export class Link {
       ),
       untrustedCaller: frame.untrustedCaller,
       cancelled: false,
+      frameBytes,
     };
     this.#incoming.set(frame.streamId, call);
     let answer: Uint8Array | Promise<Uint8Array>;
@@ -238,7 +268,7 @@ export class Link {
   }
 
   #answer(streamId: bigint, call: OpenCall, body: Uint8Array): void {
-    this.#incoming.delete(streamId);
+    this.#ended(streamId, call);
     if (call.cancelled || !this.#open) return;
     const answer = encodedWithin({
       ...EMPTY,
@@ -250,8 +280,13 @@ export class Link {
     else this.#options.send(answer);
   }
 
-  #answerError(streamId: bigint, call: OpenCall, error: unknown): void {
+  #ended(streamId: bigint, call: OpenCall): void {
     this.#incoming.delete(streamId);
+    this.#inFlight.give(call.frameBytes);
+  }
+
+  #answerError(streamId: bigint, call: OpenCall, error: unknown): void {
+    this.#ended(streamId, call);
     if (!(error instanceof Refusal)) this.#options.onBug(error, call.method);
     if (call.cancelled) return;
     this.#refuse(streamId, error instanceof Refusal ? error : new Refusal('INTERNAL'));

@@ -1,12 +1,30 @@
+import {
+  MAX_BATCH_REQUEST_BYTES,
+  MAX_DOCUMENT_REQUEST_BYTES,
+  MAX_REQUEST_BYTES,
+} from './limits.ts';
+
 /** The methods of the link: full gRPC paths towards the enclave, `store/…` words towards the host. */
 export const METHODS = {
   sign: '/sealwright.v1.SigningService/Sign',
+  signBatch: '/sealwright.v1.SigningService/SignBatch',
   getKey: '/sealwright.v1.KeyService/GetKey',
   listKeys: '/sealwright.v1.KeyService/ListKeys',
   getStatus: '/sealwright.v1.StatusService/GetStatus',
   commitGenesis: '/sealwright.v1.GenesisService/CommitGenesis',
   getEvidence: '/sealwright.v1.AttestationService/GetEvidence',
 } as const satisfies Record<string, string>;
+
+/** Methods whose requests may be larger than MAX_REQUEST_BYTES. */
+const LARGE_REQUESTS = new Map<string, number>([
+  [METHODS.commitGenesis, MAX_DOCUMENT_REQUEST_BYTES],
+  [METHODS.signBatch, MAX_BATCH_REQUEST_BYTES],
+]);
+
+/** Largest request of a method, in bytes. */
+export function maxRequestBytes(method: string): number {
+  return LARGE_REQUESTS.get(method) ?? MAX_REQUEST_BYTES;
+}
 
 export const STORE_METHODS = {
   get: 'store/get',

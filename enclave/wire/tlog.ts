@@ -107,6 +107,32 @@ export function completeSubtrees(begin: number, end: number): TreeNode[] {
   return nodes;
 }
 
+/** The leaves `begin` to `end` (exclusive) below one node of a tree (RFC 6962 §2.1), complete or not. */
+export interface Subtree {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * What a multi-proof is made of (docs/spec/log.md): the largest subtrees without any of these leaves, from the left.
+ * `indices` rise strictly and are below `size`.
+ */
+export function subtreesBeside(indices: readonly number[], size: number): Subtree[] {
+  const found: Subtree[] = [];
+  // Of the indices, those from `from` to `to` (exclusive) are below the node.
+  const visit = (begin: number, end: number, from: number, to: number): void => {
+    if (from === to) found.push({ begin, end });
+    if (from === to || to - from === end - begin) return;
+    const middle = begin + splitPoint(end - begin);
+    let right = from;
+    while (right < to && (indices[right] ?? end) < middle) right += 1;
+    visit(begin, middle, from, right);
+    visit(middle, end, right, to);
+  };
+  visit(0, size, 0, indices.length);
+  return found;
+}
+
 /** A number as checkpoints and proofs write it: decimal, no leading zeros, below 2^53; else undefined. */
 export function parseDecimal(text: string): number | undefined {
   if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text)) return undefined;

@@ -103,6 +103,13 @@ export function acceptedCases(): VectorCase[] {
       bundle: made({ claims: { hostAssertedRings: ['kube'] } }),
       ...withPolicy({ hostAssertedRings: { rule: 'skip', because: 'not ours' } }),
     }),
+    accepted('hardening-more', 'a process that is shielded by more than the policy asks for', {
+      bundle: made({ claims: { hardening: ['new-word', 'no-network', 'own-uid', 'seccomp'] } }),
+    }),
+    accepted('hardening-skipped', 'a process without any shield will do', {
+      bundle: made({ claims: { hardening: [] } }),
+      ...withPolicy({ hardening: { rule: 'skip', because: 'a laptop' } }),
+    }),
     accepted('issued-at-the-edge', 'a clock that runs exactly 60 s behind', { now: NOW - 120_000 }),
     accepted('not-after-at-the-edge', 'the last millisecond', { now: NOW + HOUR_MS - 60_000 }),
     accepted('two-anchors', 'the second of two trusted roots of one name', {

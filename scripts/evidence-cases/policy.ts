@@ -1,6 +1,6 @@
 // The evidence is genuine, and not what the policy wants.
-import { pem, testPlatform, type Json, type JsonObject } from '../evidence/index.ts';
-import { fixedBytes, type VectorCase } from '../vector-file.ts';
+import { NONCE, pem, testPlatform, type Json, type JsonObject } from '../evidence/index.ts';
+import { fixedBytes, hex, type VectorCase } from '../vector-file.ts';
 import { refused, made, withPolicy, value } from './asked.ts';
 
 export function policyCases(): VectorCase[] {
@@ -72,6 +72,27 @@ export function policyCases(): VectorCase[] {
       'a ring that believes the host',
       { bundle: made({ claims: { hostAssertedRings: ['kube'] } }) },
       'host-asserted-rings',
+    ),
+    refused(
+      'hardening-none',
+      'a process without any shield',
+      { bundle: made({ claims: { hardening: [] } }) },
+      'hardening',
+    ),
+    refused(
+      'hardening-one-less',
+      'one of two words',
+      { bundle: made({ claims: { hardening: ['no-network'] } }) },
+      'hardening',
+    ),
+    refused(
+      'hardening-setup',
+      'setup evidence says it too',
+      {
+        bundle: made({ kind: 'setup', claims: { nonce: hex(NONCE), hardening: ['own-uid'] } }),
+        kind: 'setup',
+      },
+      'hardening',
     ),
     refused(
       'host-asserted-one-more',

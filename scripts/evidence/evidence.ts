@@ -120,6 +120,7 @@ const COMMON_CLAIMS: JsonObject = {
   svn: 1,
   hpkeKey: hex(fixedBytes('hpke', 32)),
   suite: 'x25519-hkdf-sha256-chacha20poly1305',
+  hardening: ['no-network', 'own-uid'],
   timeSource: 'host',
   issuedAt: NOW - 60_000,
   notAfter: NOW - 60_000 + HOUR_MS,

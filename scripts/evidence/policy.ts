@@ -41,6 +41,7 @@ export function makePolicy(
       anchor: { rule: 'skip', because: 'no anchor in this version' },
       provisioning: { rule: 'require', anyOf: ['init-token'] },
       hostAssertedRings: { rule: 'refuse' },
+      hardening: { rule: 'require', allOf: ['no-network', 'own-uid'] },
       time: { mode: 'now' },
     },
     changes,

@@ -195,6 +195,31 @@ function refusedCases(): VectorCase[] {
       'PROTOBUF',
     ),
     refused('wire-type-7', 'a wire type that is none', framed(bytes(request, [0x7f])), 'PROTOBUF'),
+    refused('group', 'a group, whole and empty', framed(bytes(request, [0x7b, 0x7c])), 'PROTOBUF'),
+    refused(
+      'zero-tag-in-caller',
+      'a rank after a zero tag, inside the caller',
+      framed(bytes(request, blob(7, bytes([0x00], number(1, 4))))),
+      'PROTOBUF',
+    ),
+    refused(
+      'zero-tag-in-detail',
+      'a value after a zero tag, inside a detail',
+      framed(bytes(head(2, RESPONSE), number(8, 500), blob(9, bytes([0x00], text(2, '32'))))),
+      'PROTOBUF',
+    ),
+    refused(
+      'caller-beyond-end',
+      'a certificate that is longer than the caller it is in: the frame goes on where it ends',
+      framed(bytes(request, [0x3a, 0x02, 0x12, 0x04], number(1, 1), number(6, 9))),
+      'PROTOBUF',
+    ),
+    refused(
+      'number-beyond-caller',
+      'a rank whose last byte lies behind the caller',
+      framed(bytes(request, [0x3a, 0x02, 0x08, 0x83], [0x00])),
+      'PROTOBUF',
+    ),
     vector('truncated-prefix', 'three bytes of a length', { bytes: '000000' }, 'INCOMPLETE'),
     vector(
       'truncated',

@@ -1,6 +1,7 @@
 // Vectors of docs/spec/log.md.
 import { consistencyPath, inclusionPath, leafHashOf, treeHash } from '../log-maker.ts';
 import { edgeCases, leafCases, receiptCases } from '../log-leaf-vectors.ts';
+import { multiProofCases } from '../log-multi-proof-vectors.ts';
 import {
   bundleCases,
   checkpointCases,
@@ -204,6 +205,7 @@ export function makeVectors(): VectorFile[] {
     ...treeCases(),
     ...inclusionCases(),
     ...consistencyCases(),
+    ...multiProofCases(LEAVES.map(fromHex)),
     ...noteCases(),
     ...checkpointCases(),
     ...tileCases(),

@@ -44,6 +44,11 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./sign.ts')).sign,
   },
   {
+    name: 'sign-batch',
+    summary: 'Signs many files with a key ring, 256 in a call.',
+    load: async () => (await import('./sign-batch.ts')).signBatch,
+  },
+  {
     name: 'verify',
     summary: 'Checks a signature over a file.',
     load: async () => (await import('./verify.ts')).verify,

@@ -16,6 +16,8 @@ export interface Positional {
   readonly help: string;
   /** True when it may be left away; only the last one may. */
   readonly optional?: boolean;
+  /** True when several may be given; only the last one may. */
+  readonly repeated?: boolean;
 }
 
 export interface Command {

@@ -25,7 +25,7 @@ export async function formsOf(
   const hash = row !== undefined && 'hash' in row ? createHash(row.hash) : undefined;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  await readChunks('in', path, (chunk) => {
+  await readChunks('--in', path, (chunk) => {
     hash?.update(chunk);
     length += chunk.byteLength;
     // No message is longer, so only the digest of this file can have been signed.

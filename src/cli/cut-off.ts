@@ -10,10 +10,21 @@ export function takeOverFromCutOff(state: string): boolean {
   try {
     const connection = readConnection(state);
     if (connection === undefined) return false;
-    removeRunFolder(connection.runFolder);
+    // The file of another folder, whose run may be alive: its sockets are not ours.
+    if (!isAlive(connection.pid)) removeRunFolder(connection.runFolder);
   } catch {
     // Undecodable: cut off while nobody was there to write it whole.
   }
   removeConnection(state);
   return true;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It lives, and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

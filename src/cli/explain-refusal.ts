@@ -9,6 +9,7 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   ENCLAVE_NOT_READY: 'look at "npx sealwright status" and try again',
   ENCLAVE_HALTED: '"npx sealwright status" tells why, and the way out',
   TOKEN_UNAVAILABLE: 'try again; if it stays, look at the HSM',
+  TOKEN_REFUSED: 'look at the HSM: it lacks a mechanism, or the key a right',
   STORE_UNAVAILABLE: 'try again; if it stays, look at the disk of the state folder',
   CALLER_UNAUTHENTICATED:
     'use a client certificate that the host’s clientCaFile signed (--cert, --key)',
@@ -19,6 +20,8 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   ENCODING_UNSUPPORTED: 'leave --encoding away: only ECDSA has more than one form',
   MESSAGE_TOO_LARGE:
     'use a digest ring: it signs the hash of the file, which this command computes',
+  EVIDENCE_STALE: 'the enclave gets no new evidence of its platform: "npx sealwright status"',
+  PLATFORM_UNAVAILABLE: 'try again; if it stays, look at the platform and its log',
   RATE_LIMITED: 'wait and try again',
   MANIFEST_INVALID: 'correct the manifest at the place named',
   GENESIS_NOT_ALLOWED: 'a cluster lives here already; "npx sealwright status" shows it',

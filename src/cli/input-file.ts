@@ -1,4 +1,7 @@
-/** Files that commands read: `-` is stdin. Large ones go by in chunks. */
+/**
+ * Files that commands read: `-` is stdin. Large ones go by in chunks. `option` is where the path was given, as typed:
+ * `--in`, or the name of a positional.
+ */
 import { createReadStream, readFileSync } from 'node:fs';
 import { usageError } from './cli-error.ts';
 import type { CliError } from './cli-error.ts';
@@ -55,5 +58,5 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 }
 
 function unreadable(option: string, error: Error): CliError {
-  return usageError(`--${option}: ${error.message}`, 'a readable file', 'correct the path');
+  return usageError(`${option}: ${error.message}`, 'a readable file', 'correct the path');
 }

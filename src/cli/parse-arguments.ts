@@ -155,7 +155,7 @@ function checkPositionals(command: Command, positionals: readonly string[]): Cli
     ];
   }
   const extra = positionals[expected.length];
-  if (extra === undefined) return [];
+  if (extra === undefined || expected.at(-1)?.repeated === true) return [];
   return [usageError(`"${extra}" is one word too many`, synopsis(command), seeHelp(command))];
 }
 
@@ -167,9 +167,10 @@ export function optionShape(name: string, option: Option): string {
 export function synopsis(command: Command): string {
   const words = [
     `sealwright ${command.name}`,
-    ...(command.positionals ?? []).map(({ name, optional }) =>
-      optional === true ? `[${name}]` : name,
-    ),
+    ...(command.positionals ?? []).map(({ name, optional, repeated }) => {
+      const shape = repeated === true ? `${name}…` : name;
+      return optional === true ? `[${shape}]` : shape;
+    }),
   ];
   for (const [name, option] of Object.entries(command.options)) {
     if (option.required === true) words.push(optionShape(name, option));

@@ -30,6 +30,7 @@ interface Parts {
   readonly svn: number;
   readonly cluster: Json;
   readonly hostAssertedRings: Json;
+  readonly hardening: Json;
   readonly channelAndAnchor: readonly [Json, Json];
 }
 
@@ -49,6 +50,7 @@ function document(parts: Parts): ReferenceDocument {
     anchor: parts.channelAndAnchor[1],
     provisioning: anyOf('init-token'),
     hostAssertedRings: parts.hostAssertedRings,
+    hardening: parts.hardening,
     time: { mode: 'now' },
   };
   // What we write must be what we read.
@@ -79,6 +81,10 @@ export function firstUseDocument(
         ? skip('there was no cluster yet')
         : { rule: 'require', clusterId: hex(serving.clusterId) },
     hostAssertedRings: rings.length === 0 ? { rule: 'refuse' } : anyOf(...rings),
+    hardening:
+      claims.hardening.length === 0
+        ? skip(none)
+        : { rule: 'require', allOf: [...claims.hardening] },
     channelAndAnchor: [
       serving?.token.channel === 'none' ? skip(none) : { rule: 'refuse-none' },
       serving?.anchor === 'none' ? skip(none) : { rule: 'refuse-none' },
@@ -125,6 +131,9 @@ export function releaseDocument(release: Release, known: Known): ReferenceDocume
         ? skip('no cluster was named: write the clusterId that its admins told you')
         : { rule: 'require', clusterId },
     hostAssertedRings: { rule: 'refuse' },
+    hardening: skip(
+      'what shields the process is not part of a release: require the words you want',
+    ),
     channelAndAnchor: isSimulated
       ? [skip(acceptSimulated), skip(acceptSimulated)]
       : [{ rule: 'refuse-none' }, { rule: 'refuse-none' }],

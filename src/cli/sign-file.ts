@@ -23,6 +23,8 @@ export interface FileToSign {
   readonly ring: string;
   /** `-` is stdin. */
   readonly path: string;
+  /** Where the path was given, for errors; `--in` when it is not said. */
+  readonly option?: string;
   /** For ECDSA only; undefined is DER. */
   readonly encoding: EcdsaEncoding | undefined;
 }
@@ -35,7 +37,7 @@ export interface SignedFile extends AttestedKey {
 /** Throws CliError, SignerError and NotBelieved. */
 export async function signFile(attested: AttestedClient, file: FileToSign): Promise<SignedFile> {
   const { key, attestation } = await attested.key(file.ring);
-  const { check, ...prepared } = await prepare(attested, file, key);
+  const { check, ...prepared } = await prepareFile(attested, file, key);
   const answer = await attested.service.sign(prepared.request);
   await requireSameVersion(attested, key, answer);
   const asked = { ...prepared, key, attestation };
@@ -49,16 +51,18 @@ export async function signFile(attested: AttestedClient, file: FileToSign): Prom
   return { key, attestation, answer, receipt };
 }
 
-interface Prepared extends Pick<SignedRequest, 'request' | 'toBeSigned' | 'digest'> {
+export interface PreparedFile extends Pick<SignedRequest, 'request' | 'toBeSigned' | 'digest'> {
   /** Has seen the whole file. */
   readonly check: SignatureCheck;
 }
 
-async function prepare(
+/** Reads the file and makes the request for it, with a request id of its own. Throws CliError and SignerError. */
+export async function prepareFile(
   attested: AttestedClient,
   file: FileToSign,
   key: KeyStatement,
-): Promise<Prepared> {
+): Promise<PreparedFile> {
+  const { option = '--in' } = file;
   const algorithm = algorithmOf(key);
   const row = algorithmRow(algorithm);
   const encoding = file.encoding ?? 'der';
@@ -92,7 +96,7 @@ async function prepare(
   };
 
   if (key.scope.payload === 'digest') {
-    await readChunks('in', file.path, take);
+    await readChunks(option, file.path, take);
     const digest = Uint8Array.from(hash?.digest() ?? []);
     const request: SignRequest = { ...common, payload: { $case: 'digest', value: { digest } } };
     return { request, check, toBeSigned: digest, digest };
@@ -105,7 +109,7 @@ async function prepare(
       wayOut: '"npx sealwright keys list" shows what each ring signs',
     });
   }
-  const message = await readAtMost('in', file.path, MAX_MESSAGE_BYTES);
+  const message = await readAtMost(option, file.path, MAX_MESSAGE_BYTES);
   if (message === undefined) throw await tooLarge(file.path, attested, key);
   take(message);
   const request: SignRequest = { ...common, payload: { $case: 'message', value: { message } } };
@@ -141,7 +145,7 @@ async function tooLarge(
 }
 
 /** A ring may rotate between the two calls: that is no lie when the enclave vouches for the new version. */
-async function requireSameVersion(
+export async function requireSameVersion(
   attested: AttestedClient,
   key: KeyStatement,
   answer: SignResponse,

@@ -58,19 +58,8 @@ async function signAndWrite(input: Arguments, attested: AttestedClient): Promise
   writeOutput('out', out, answer.signature);
 
   await tellWarning(attestation.result);
-  const { encodingWord } = await import('./words.ts');
-  const made = {
-    ring: key.ring,
-    version: key.version,
-    kid: key.kid,
-    algorithm: key.alg,
-    encoding: encodingWord(answer.encoding),
-    residency: key.residency,
-    digest: hex(answer.digest),
-    measurement: hex(answer.measurement),
-    leaf: receipt.index,
-    salt: hex(receipt.salt ?? new Uint8Array(0)),
-  };
+  const { signatureDocument } = await import('./words.ts');
+  const made = signatureDocument(key, answer, receipt);
   if (input.json) {
     const { simulated } = attestation.result;
     printJson({ ...made, signature: hex(answer.signature), simulated });

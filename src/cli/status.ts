@@ -1,10 +1,11 @@
+import { HARDENING } from '../../enclave/wire/hardening.ts';
 import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
 import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
 import type { Arguments, Command } from './command.ts';
 import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, printJson, printTable, printText } from './output.ts';
-import { wayOutOf } from './way-out.ts';
+import { alarmText, wayOutOf } from './way-out.ts';
 
 export const SIMULATED_WARNING = 'SIMULATED, protects nothing';
 
@@ -43,12 +44,15 @@ export function statusDocument(answer: GetStatusResponse, phase: string): Record
     instanceId: hex(answer.instanceId),
     tokenSerial: answer.tokenSerial,
     workersReady: answer.workersReady,
+    hardening: answer.hardening,
+    alarms: answer.alarms,
   };
 }
 
 function printStatus(answer: GetStatusResponse, phase: string): void {
   const rows: [string, string][] = [['phase', phase]];
   if (answer.haltReason !== '') rows.push(...haltRows(answer));
+  for (const alarm of answer.alarms) rows.push(['alarm', alarmText(alarm)]);
   if (answer.platform !== '') {
     rows.push([
       'platform',
@@ -60,10 +64,21 @@ function printStatus(answer: GetStatusResponse, phase: string): void {
   if (answer.tokenSerial !== '') {
     rows.push(['token', `${answer.tokenSerial}, ${String(answer.workersReady)} workers ready`]);
   }
+  if (answer.platform !== '') rows.push(...hardeningRows(answer.hardening));
   rows.push(['rings', String(answer.rings)], ['epoch', String(answer.epoch)]);
   printTable(rows);
   const next = NEXT_STEPS[phase];
   if (next !== undefined) printText(`\n${next}`);
+}
+
+/** What shields the enclave's process, and what could and does not. */
+function hardeningRows(held: readonly string[]): [string, string][] {
+  const text = (words: readonly string[]): string =>
+    words.map((word) => word.replaceAll('-', ' ')).join(', ') || 'nothing';
+  const rows: [string, string][] = [['hardening', text(held)]];
+  const missing = HARDENING.filter((word) => !held.includes(word));
+  if (missing.length > 0) rows.push(['  not held', text(missing)]);
+  return rows;
 }
 
 const NEXT_STEPS: Readonly<Record<string, string>> = {

@@ -63,8 +63,8 @@ async function runVerify(input: Arguments): Promise<number> {
   const candidates = await findCandidates(input);
   const encoding = input.text('encoding') === 'p1363' ? 'p1363' : 'der';
   const checks = candidates.map(({ algorithm, key }) => startCheck(algorithm, key, encoding));
-  const signature = readSmallFile('signature', input.required('signature'));
-  await readChunks('in', input.required('in'), (chunk) => {
+  const signature = readSmallFile('--signature', input.required('signature'));
+  await readChunks('--in', input.required('in'), (chunk) => {
     for (const check of checks) check.update(chunk);
   });
   const match = candidates.find((_, i) => checks[i]?.accepts(signature));
@@ -203,7 +203,7 @@ function offlineCandidate(input: Arguments, file: string): Candidate {
 }
 
 function readPublicKey(file: string): KeyObject {
-  const pem = readSmallFile('public-key', file);
+  const pem = readSmallFile('--public-key', file);
   try {
     return createPublicKey(Buffer.from(pem));
   } catch (error) {

@@ -1,9 +1,19 @@
 /** What to do about a halt, in one sentence each. The long form is docs/OPERATIONS.md, "Halt reasons". */
-import { HALT_REASONS, type HaltReason } from '../../enclave/wire/error-code.ts';
+import {
+  ALARMS,
+  HALT_REASONS,
+  type Alarm,
+  type HaltReason,
+} from '../../enclave/wire/error-code.ts';
 
 const START_ANEW = 'in development, start anew with "dev --destroy": all keys and the log are lost';
 
 const WAYS_OUT = {
+  LAUNCH_UNSAFE:
+    'find out who starts the enclave like this: only its platform may, with no environment and the measured flags',
+  HARDENING_MISSING:
+    'give the platform the rights for it (as root, with util-linux and mount), or take the word out of hardening.require',
+  PLATFORM_UNAVAILABLE: 'look at the platform and its log, and start again',
   MEASUREMENT_CHANGED: `run the release that sealed the state; ${START_ANEW}`,
   PLATFORM_CHANGED: `bring back the platform, or its folder from a backup; ${START_ANEW}`,
   SEALED_HANDLE_REJECTED: `restore the store from a backup; ${START_ANEW}`,
@@ -29,4 +39,17 @@ const WAYS_OUT = {
 export function wayOutOf(haltReason: string): string | undefined {
   const known = HALT_REASONS.find((reason) => reason === haltReason);
   return known === undefined ? undefined : WAYS_OUT[known];
+}
+
+const ALARM_TEXTS = {
+  EVIDENCE_RENEWAL_FAILS:
+    'the platform gives no new evidence: look at it before the evidence of now is too old to be served (1 h)',
+  HSM_SIGNATURE_WRONG:
+    'the HSM made a wrong signature, which was not released: look at the HSM and its library; cleared by a restart',
+} as const satisfies Record<Alarm, string>;
+
+/** The alarm's name with what to do about it; the name alone when this version does not know it. */
+export function alarmText(alarm: string): string {
+  const known = ALARMS.find((name) => name === alarm);
+  return known === undefined ? alarm : `${known}: ${ALARM_TEXTS[known]}`;
 }

@@ -2,10 +2,13 @@
 import { isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName } from '../../enclave/wire/algorithm.ts';
 import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
+import type { SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { Phase } from '../gen/sealwright/v1/status.ts';
+import type { Receipt } from '../tlog/receipt-file.ts';
 import type { KeyStatement } from '../verifier/index.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-status.ts';
+import { hex } from './output.ts';
 
 type Words = Readonly<Record<string, number>>;
 
@@ -44,6 +47,22 @@ export function keyDocument(key: KeyStatement): Record<string, unknown> {
     hostAsserted: key.scope.hostAsserted,
     state: key.state,
     publicKey: publicKeyPem(key.publicKey),
+  };
+}
+
+/** A signature as `--json` shows it, without its bytes. */
+export function signatureDocument(key: KeyStatement, answer: SignResponse, receipt: Receipt) {
+  return {
+    ring: key.ring,
+    version: key.version,
+    kid: key.kid,
+    algorithm: key.alg,
+    encoding: encodingWord(answer.encoding),
+    residency: key.residency,
+    digest: hex(answer.digest),
+    measurement: hex(answer.measurement),
+    leaf: receipt.index,
+    salt: hex(receipt.salt ?? new Uint8Array(0)),
   };
 }
 

@@ -15,7 +15,7 @@ import type {
   GetInclusionProofResponse,
 } from '../gen/sealwright/v1/log.ts';
 import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing.ts';
-import type { SignResponse } from '../gen/sealwright/v1/signing.ts';
+import type { SignBatchResponse, SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
 import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
 import { DEFAULT_DEADLINE_MS, MAX_RESPONSE_BYTES } from '../../enclave/wire/limits.ts';
@@ -107,8 +107,16 @@ export class SealwrightClient {
 
   /** Checks nothing of the answer; `checkSignedAnswer` does. */
   sign(request: SignInput, options?: CallOptions): Promise<SignResponse> {
-    const complete = { ...SignRequest.create(), ...request };
-    return this.#call(SigningServiceService.sign, complete, options);
+    return this.#call(SigningServiceService.sign, completed(request), options);
+  }
+
+  /**
+   * One call for 1 to 256 items and at most 1 MiB; a refused item is a result, not an error. With a request id of its
+   * own each item can be asked for again. Checks nothing of the answer; `checkSignedBatch` does.
+   */
+  signBatch(items: readonly SignInput[], options?: CallOptions): Promise<SignBatchResponse> {
+    const request = { items: items.map(completed) };
+    return this.#call(SigningServiceService.signBatch, request, options);
   }
 
   /** C2SP signed note. */
@@ -178,6 +186,10 @@ export class SealwrightClient {
       );
     });
   }
+}
+
+function completed(request: SignInput): SignRequest {
+  return { ...SignRequest.create(), ...request };
 }
 
 function isHere(endpoint: Endpoint): boolean {

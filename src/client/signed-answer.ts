@@ -5,6 +5,7 @@
 import { toHex } from '../../enclave/wire/bytes.ts';
 import { algorithmFromWire, algorithmRow, isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import { Residency } from '../gen/sealwright/v1/keys.ts';
+import type { Receipt as WireReceipt } from '../gen/sealwright/v1/log.ts';
 import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
 import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { printable } from '../tlog/check.ts';
@@ -95,10 +96,8 @@ function residencyOf(residency: Residency): string {
   return residency === Residency.RESIDENCY_ENCLAVE ? 'enclave' : String(residency);
 }
 
-/** The receipt of an answer as the log's readers know it. Nothing of it is verified. */
-export function receiptOf({ receipt }: SignResponse): Receipt | undefined {
-  if (receipt === undefined) return undefined;
-  const { leaf, index, proof, checkpoint, salt } = receipt;
+/** A receipt as the log's readers know it. Nothing of it is verified. */
+export function receiptFrom({ leaf, index, proof, checkpoint, salt }: WireReceipt): Receipt {
   // An index beyond 2^53 is imprecise here, and no proof leads to it.
   return {
     leaf,
@@ -115,7 +114,7 @@ async function receiptChecks(
   answer: SignResponse,
   { request, toBeSigned, key, attestation }: SignedRequest,
 ): Promise<SignedAnswer> {
-  const receipt = receiptOf(answer);
+  const receipt = answer.receipt && receiptFrom(answer.receipt);
   if (receipt === undefined) {
     const none = { place: '', problem: 'no receipt' };
     return { receipt, checks: [formCheck('receipt-form', RECEIPT, none)] };

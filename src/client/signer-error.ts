@@ -68,6 +68,22 @@ export function signerErrorFrom(error: ServiceError): SignerError {
   });
 }
 
+/** Reasons of items of a batch after which the same item may succeed later: the service sends no RetryInfo for items. */
+export const RETRYABLE_ITEMS: ReadonlySet<string> = new Set<Reason>([
+  'REQUEST_IN_FLIGHT',
+  'TOKEN_UNAVAILABLE',
+]);
+
+/** A refused item of a batch whose call brought an answer: its status is OK. */
+export function itemRefusal({ reason, metadata }: ErrorInfo): SignerError {
+  return new SignerError(reason, {
+    reason,
+    retryable: RETRYABLE_ITEMS.has(reason),
+    grpcStatus: grpcStatus.OK,
+    metadata: { ...metadata },
+  });
+}
+
 function transportReason(code: grpcStatus): TransportReason {
   if (code === grpcStatus.UNAVAILABLE) return 'SERVICE_UNREACHABLE';
   if (code === grpcStatus.DEADLINE_EXCEEDED) return 'NO_ANSWER_IN_TIME';

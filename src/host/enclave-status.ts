@@ -1,6 +1,6 @@
 /** What phase the enclave is in: asked over the link, told to health and readiness. */
 import { GetStatusRequest, GetStatusResponse, Phase } from '../gen/sealwright/v1/status.ts';
-import { Refusal } from '../../enclave/wire/error-code.ts';
+import { ALARMS, Refusal, type Alarm } from '../../enclave/wire/error-code.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import type { EnclaveLink } from './enclave-link.ts';
 import { POLL_DEADLINE_MS, POLL_SERVING_MS, POLL_WAITING_MS } from './limits.ts';
@@ -9,13 +9,15 @@ export interface EnclaveStatus {
   /** Name without prefix; UNSPECIFIED when no enclave is connected or none answers. */
   readonly phase: string;
   readonly haltReason: string;
+  /** What the enclave wants an operator to look at; none when it is not there. */
+  readonly alarms: readonly Alarm[];
 }
 
 const NAMES = new Map<number, string>(
   Object.entries(Phase).map(([name, number]) => [number, name.replace(/^PHASE_/, '')]),
 );
 
-const UNKNOWN: EnclaveStatus = { phase: 'UNSPECIFIED', haltReason: '' };
+const UNKNOWN: EnclaveStatus = { phase: 'UNSPECIFIED', haltReason: '', alarms: [] };
 const SERVING = 'SERVING';
 
 /** What the host itself can say of an enclave that is not there. */
@@ -28,15 +30,22 @@ const REQUEST = GetStatusRequest.encode({}).finish();
 export class StatusPoller {
   readonly #link: EnclaveLink;
   readonly #onChange: (status: EnclaveStatus) => void;
+  readonly #onAlarm: (alarm: Alarm) => void;
   #status = UNKNOWN;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Only the newest question may answer: an old one can come back after the link went down. */
   #question = 0;
   #stopped = false;
 
-  constructor(link: EnclaveLink, onChange: (status: EnclaveStatus) => void) {
+  /** `onAlarm` is called when an alarm begins. */
+  constructor(
+    link: EnclaveLink,
+    onChange: (status: EnclaveStatus) => void,
+    onAlarm: (alarm: Alarm) => void,
+  ) {
     this.#link = link;
     this.#onChange = onChange;
+    this.#onAlarm = onAlarm;
   }
 
   get status(): EnclaveStatus {
@@ -67,8 +76,12 @@ export class StatusPoller {
       const answer = await this.#link.call(METHODS.getStatus, REQUEST, {
         timeoutMs: POLL_DEADLINE_MS,
       });
-      const { phase, haltReason } = GetStatusResponse.decode(answer);
-      status = { phase: NAMES.get(phase) ?? UNKNOWN.phase, haltReason };
+      const { phase, haltReason, alarms } = GetStatusResponse.decode(answer);
+      status = {
+        phase: NAMES.get(phase) ?? UNKNOWN.phase,
+        haltReason,
+        alarms: ALARMS.filter((alarm) => alarms.includes(alarm)),
+      };
     } catch (error) {
       // A link that is full is no news of the phase; anything else means that nobody is there to serve.
       const busy = error instanceof Refusal && error.reason === 'RATE_LIMITED';
@@ -85,8 +98,12 @@ export class StatusPoller {
   }
 
   #set(status: EnclaveStatus): void {
-    const { phase, haltReason } = this.#status;
+    const before = this.#status;
     this.#status = status;
+    for (const alarm of status.alarms) {
+      if (!before.alarms.includes(alarm)) this.#onAlarm(alarm);
+    }
+    const { phase, haltReason } = before;
     if (status.phase !== phase || status.haltReason !== haltReason) this.#onChange(status);
   }
 }

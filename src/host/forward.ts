@@ -4,13 +4,12 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { Refusal } from '../../enclave/wire/error-code.ts';
 import { DEFAULT_DEADLINE_MS, MAX_RESPONSE_BYTES } from '../../enclave/wire/limits.ts';
 import { LinkClosed, type CancelSignal } from '../../enclave/wire/link.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
+import { METHODS, maxRequestBytes } from '../../enclave/wire/methods.ts';
 import type { Identify } from './call-gate.ts';
 import type { EnclaveLink } from './enclave-link.ts';
 import { STATUS_WITHOUT_ENCLAVE } from './enclave-status.ts';
 import { describeBug, type Log } from './log.ts';
 import { rpcError, serviceOf, type RpcError } from './rpc-error.ts';
-import { maxRequestBytes } from './services.ts';
 
 /** grpc-js declares the message types of a handler; here they are bytes, by identity serializers. */
 type Handler = handleUnaryCall<Buffer, Uint8Array>;

@@ -74,10 +74,16 @@ export class Host {
         this.#poller.ask();
       },
     });
-    this.#poller = new StatusPoller(this.#link, ({ phase, haltReason }) => {
-      log({ event: 'enclave.phase', phase, ...(haltReason === '' ? {} : { haltReason }) });
-      if (!this.#draining) this.#services.setServing(this.#poller.serving);
-    });
+    this.#poller = new StatusPoller(
+      this.#link,
+      ({ phase, haltReason }) => {
+        log({ event: 'enclave.phase', phase, ...(haltReason === '' ? {} : { haltReason }) });
+        if (!this.#draining) this.#services.setServing(this.#poller.serving);
+      },
+      (alarm) => {
+        log({ event: 'enclave.alarm', alarm });
+      },
+    );
     this.#services = new GrpcServices(this.#link, this.#gate, log, logMethods(logStore));
   }
 
@@ -139,6 +145,7 @@ export class Host {
         openStreams: this.#gate.openStreams,
         connections: { ...this.#tls?.counts, unix },
         phase: this.#poller.status.phase,
+        alarms: this.#poller.status.alarms,
         log: this.#logStore.gauges,
       },
       (code) => CODE_NAMES.get(code) ?? String(code),

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { Refusal } from '../../enclave/wire/error-code.ts';
+import { maxRequestBytes } from '../../enclave/wire/methods.ts';
 import type { LocalMethod } from './log-service.ts';
 import { describeBug, type Log } from './log.ts';
 import { rpcError, serviceOf, type RpcError } from './rpc-error.ts';
-import { maxRequestBytes } from './services.ts';
 
 type Handler = handleUnaryCall<Buffer, Uint8Array>;
 

@@ -2,7 +2,7 @@
  * What the host says on stderr: one JSON line per event of a closed union. No free text from outside, no
  * bytes, no secrets. `error` means a bug or damage that is worth an investigation of its own.
  */
-import type { Reason } from '../../enclave/wire/error-code.ts';
+import type { Alarm, Reason } from '../../enclave/wire/error-code.ts';
 import { MAX_LOG_LINES_PER_SECOND } from './limits.ts';
 import type { DamageKind } from './log-store/log-damage.ts';
 
@@ -26,6 +26,7 @@ export type LogEvent =
   | { readonly event: 'link.up' }
   | { readonly event: 'link.down'; readonly because: 'closed' | 'malformed-frame' | 'not-reading' }
   | { readonly event: 'enclave.phase'; readonly phase: string; readonly haltReason?: string }
+  | { readonly event: 'enclave.alarm'; readonly alarm: Alarm }
   | {
       readonly event: 'call.refused';
       readonly method: string;
@@ -49,6 +50,7 @@ const LEVELS: Readonly<Partial<Record<LogEvent['event'], 'error' | 'warn'>>> = {
   'host.bug': 'error',
   'host.warning': 'warn',
   'link.down': 'warn',
+  'enclave.alarm': 'error',
   'tls.reload-failed': 'error',
   'store.damaged': 'error',
   'store.failed': 'error',

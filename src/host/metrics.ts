@@ -1,4 +1,6 @@
 /** Counters for Prometheus, in its text format 0.0.4. Labels come from closed lists only. */
+import { ALARMS, type Alarm } from '../../enclave/wire/error-code.ts';
+
 const BUCKETS_SECONDS = [
   0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60,
 ];
@@ -10,6 +12,7 @@ export interface Gauges {
   readonly openStreams: number;
   readonly connections: Readonly<Record<string, number>>;
   readonly phase: string;
+  readonly alarms: readonly Alarm[];
   /** undefined when the copy of the log could not be opened. */
   readonly log: LogGauges | undefined;
 }
@@ -121,6 +124,15 @@ export class Metrics {
     family('sealwright_phase', 'gauge', 'Phase of the enclave.', [
       `sealwright_phase{phase="${gauges.phase}"} 1`,
     ]);
+    family(
+      'sealwright_alarm',
+      'gauge',
+      '1 while the enclave wants an operator to look.',
+      ALARMS.map(
+        (alarm) =>
+          `sealwright_alarm{alarm="${alarm}"} ${gauges.alarms.includes(alarm) ? '1' : '0'}`,
+      ),
+    );
     family(
       'sealwright_store_calls_total',
       'counter',

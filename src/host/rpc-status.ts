@@ -188,6 +188,11 @@ export const RPC_STATUS = {
     message: (d) =>
       `The HSM does not answer${because(d.token === undefined ? '' : `token ${d.token}`)}. The enclave keeps trying; call again a little later.`,
   },
+  TOKEN_REFUSED: {
+    code: Code.FAILED_PRECONDITION,
+    message: () =>
+      'The HSM refuses this signature, and would refuse it again: a mechanism or a right of the key is missing there. An operator must look at the HSM.',
+  },
   SEALED_HANDLE_REJECTED: {
     code: Code.DATA_LOSS,
     message: (d) =>
@@ -217,7 +222,14 @@ export const RPC_STATUS = {
   },
   EVIDENCE_STALE: {
     code: Code.FAILED_PRECONDITION,
-    message: () => 'The evidence is older than allowed. Ask for new evidence with a new nonce.',
+    message: () =>
+      'The evidence is older than allowed. Ask for new evidence with a new nonce; when the enclave itself has none that is young enough, `sealwright status` shows the alarm.',
+  },
+  PLATFORM_UNAVAILABLE: {
+    code: Code.UNAVAILABLE,
+    retryAfterMs: 1000,
+    message: () =>
+      'The platform under the enclave gave no evidence in time. Call again; without `fresh` the enclave answers from what it has.',
   },
   INTERNAL: {
     code: Code.INTERNAL,

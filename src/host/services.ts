@@ -8,8 +8,6 @@ import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import { LogServiceService } from '../gen/sealwright/v1/log.ts';
 import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
-import { MAX_DOCUMENT_REQUEST_BYTES, MAX_REQUEST_BYTES } from '../../enclave/wire/limits.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
 
 /** What the host needs of a generated method. */
 export interface MethodShape {
@@ -28,14 +26,6 @@ export const SERVICES: readonly ServiceShape[] = [
   GenesisServiceService,
   LogServiceService,
 ];
-
-/** Methods whose requests are documents; all others stay within MAX_REQUEST_BYTES. */
-const DOCUMENT_METHODS: ReadonlySet<string> = new Set([METHODS.commitGenesis]);
-
-/** Largest request of a method, in bytes. */
-export function maxRequestBytes(path: string): number {
-  return DOCUMENT_METHODS.has(path) ? MAX_DOCUMENT_REQUEST_BYTES : MAX_REQUEST_BYTES;
-}
 
 /** Fully qualified name of a service. */
 function nameOf(service: ServiceShape): string {

@@ -2,8 +2,11 @@
  * Prepares one launch of the enclave: private copy, registers, module configuration, command lines. After
  * this, everything that the enclave will execute lies in one folder and has been hashed there.
  */
-import { lstatSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
+import type { Hardening } from '../../enclave/wire/hardening.ts';
+import { confine, type Confinement } from './confinement.ts';
+import { listeningPath, removeStaleSocket } from './enclave-files.ts';
 import { ENTRY_FILES, PLACES } from './launch-files.ts';
 import { NODE_FLAGS, resolvePlaces, type Places } from './launch-manifest.ts';
 import { LaunchError, listLibraries } from './library-closure.ts';
@@ -16,10 +19,15 @@ export interface PreparedLaunch {
   readonly svn: number;
   readonly launchManifest: Uint8Array;
   /** Program first. */
-  readonly mainCommand: readonly [string, ...string[]];
+  readonly mainCommand: readonly string[];
   readonly workerCommand: readonly [string, ...string[]];
   readonly workerEnvironment: Readonly<Record<string, string>>;
   readonly modulePath: string;
+  /** Where it listens: the host's path, or where that leads. */
+  readonly linkSocket: string;
+  readonly requiredHardening: readonly Hardening[];
+  /** For the next launch on this machine. */
+  readonly confinement: Confinement;
 }
 
 /** Asks the copied loader: every library of every copy must come from the private folder. */
@@ -48,20 +56,14 @@ function writeModuleConfig(path: string, options: Readonly<Record<string, string
 }
 
 /**
- * An enclave that was killed leaves its socket behind, and the next one could not listen. Only this
- * platform's enclaves listen there, and none is running now.
+ * `known`: how an earlier launch was confined. Throws LaunchError when the set-up cannot be measured or started.
  */
-function removeStaleSocket(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket())
-    throw new LaunchError(`${path}: is not a socket; the enclave listens there`);
-  rmSync(path);
-}
-
-/** Throws LaunchError when the set-up cannot be measured or started. */
-export function prepareLaunch(config: PlatformConfig, folder: string): PreparedLaunch {
-  removeStaleSocket(config.linkSocket);
+export function prepareLaunch(
+  config: PlatformConfig,
+  folder: string,
+  known?: Confinement,
+): PreparedLaunch {
+  removeStaleSocket(config);
   const sources = launchSources(config);
   const measured = measurePrivateCopy(sources, folder);
   const at = (place: string): string => join(folder, place);
@@ -77,6 +79,7 @@ export function prepareLaunch(config: PlatformConfig, folder: string): PreparedL
   writeModuleConfig(places['@config'], resolvePlaces(sources.settings.options, places));
   // SoftHSM does not start without it; an empty one shows no token, which the enclave can name.
   mkdirSync(config.module.folder, { recursive: true, mode: 0o700 });
+  const confinement = confine(config, folder, known);
 
   // --argv0: the loader would otherwise put its own name into the process list.
   const program = [...loaderOptions, '--argv0', 'node', at(PLACES.node), ...NODE_FLAGS];
@@ -84,9 +87,17 @@ export function prepareLaunch(config: PlatformConfig, folder: string): PreparedL
     registers: measured.registers,
     svn: measured.svn,
     launchManifest: measured.launchManifest,
-    mainCommand: [at(PLACES.loader), ...program, at(ENTRY_FILES[sources.entry])],
+    mainCommand: [
+      ...confinement.prefix,
+      at(PLACES.loader),
+      ...program,
+      at(ENTRY_FILES[sources.entry]),
+    ],
     workerCommand: [at(PLACES.loader), ...program, at(PLACES.worker)],
     workerEnvironment: resolvePlaces(measured.moduleEnvironment, places),
     modulePath: at(modulePlace),
+    linkSocket: listeningPath(config, confinement.user),
+    requiredHardening: config.hardening.require,
+    confinement,
   };
 }

@@ -29,11 +29,6 @@ export interface EnclaveExit {
   readonly outputBytes: number;
 }
 
-export interface EnclaveSettings {
-  readonly linkSocket: string;
-  readonly workers: number;
-}
-
 /** What this enclave's calls are answered from. */
 interface Answerer {
   readonly root: PlatformRoot;
@@ -92,11 +87,12 @@ export class EnclaveProcess {
   static async start(
     launch: PreparedLaunch,
     root: PlatformRoot,
-    settings: EnclaveSettings,
+    workers: number,
   ): Promise<EnclaveProcess> {
-    const [program, ...args] = launch.mainCommand;
+    const [program = '', ...args] = launch.mainCommand;
     const child = spawn(program, args, {
       env: {},
+      // A folder that nothing can be written to and that leads nowhere which an own view does not show.
       cwd: '/',
       // A group of its own: a terminal's Ctrl-C must not reach it (it is drained instead), and what it
       // started can be ended with it.
@@ -116,13 +112,14 @@ export class EnclaveProcess {
         measurements: launch.registers,
         svn: launch.svn,
         platformId: root.platformId,
-        linkSocket: settings.linkSocket,
+        linkSocket: launch.linkSocket,
         workerCommand: launch.workerCommand,
         workerEnvironment: { ...launch.workerEnvironment },
         modulePath: launch.modulePath,
-        workers: settings.workers,
+        workers,
         launchManifest: launch.launchManifest,
         endorsements: root.endorsements,
+        requiredHardening: launch.requiredHardening,
       },
     });
     return enclave;

@@ -67,7 +67,8 @@ export const SOFTHSM: ModuleSettings = {
 };
 
 /** Variables that make the loader, libc or Node run or read something that no register covers. */
-const CODE_LOADING = /^(LD_|NODE_|GLIBC_|GCONV_PATH$|SSLKEYLOGFILE$)/;
+const CODE_LOADING =
+  /^(LD_|NODE_|GLIBC_|MALLOC_|UV_|GCONV_PATH$|SSL_CERT_|SSLKEYLOGFILE$|OPENSSL_)/;
 
 /** Problems of settings, as text with the place; none means usable. */
 export function moduleSettingsProblems(settings: ModuleSettings): string[] {
@@ -80,8 +81,9 @@ export function moduleSettingsProblems(settings: ModuleSettings): string[] {
   for (const [name, value] of Object.entries(settings.environment)) {
     const place = `/module/environment/${name}`;
     if (!/^[A-Za-z_]\w*$/.test(name)) problems.push(`${place}: not a variable name`);
-    if (CODE_LOADING.test(name)) problems.push(`${place}: would load code that is not measured`);
     if (Object.hasOwn(BASE_ENVIRONMENT, name)) problems.push(`${place}: is set by the platform`);
+    else if (CODE_LOADING.test(name))
+      problems.push(`${place}: would load code that is not measured`);
     if (value.includes('\0')) problems.push(`${place}: holds a zero byte`);
   }
   return problems;

@@ -1,6 +1,7 @@
 /** The platform's configuration: one JSON file with paths and settings, no secrets (docs/OPERATIONS.md). */
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, sep } from 'node:path';
 import { defaultSources } from './defaults.ts';
+import { DEFAULT_HARDENING, parseHardening, type HardeningConfig } from './hardening-config.ts';
 import type { LaunchSources } from './launch-files.ts';
 import { moduleSettingsProblems, type ModuleSettings } from './launch-manifest.ts';
 
@@ -22,6 +23,7 @@ export interface PlatformConfig {
     /** What `@folder` stands for: where the module keeps tokens or its configuration. */
     readonly folder: string;
   };
+  readonly hardening: HardeningConfig;
 }
 
 /** Every problem of a configuration, at JSON pointers. */
@@ -36,7 +38,16 @@ export class PlatformConfigError extends Error {
 const MAX_SOCKET_PATH_BYTES = 107;
 export const MAX_WORKERS = 16;
 
-const KEYS = ['stateFolder', 'create', 'bundles', 'node', 'linkSocket', 'workers', 'module'];
+const KEYS = [
+  'stateFolder',
+  'create',
+  'bundles',
+  'node',
+  'linkSocket',
+  'workers',
+  'module',
+  'hardening',
+];
 const MODULE_KEYS = ['path', 'folder', 'options', 'environment'];
 
 /** What `dev` and `serve` ask for: the clone's own enclave on SoftHSM, tokens in `stateFolder`/token. */
@@ -59,7 +70,13 @@ export function defaultPlatformConfig(request: {
       path: sources.module,
       folder: join(request.stateFolder, 'token'),
     },
+    hardening: DEFAULT_HARDENING,
   };
+}
+
+/** The token's files lie in the state folder, so the platform makes them and gives them to the enclave. */
+export function tokenIsOurs({ module, stateFolder }: PlatformConfig): boolean {
+  return module.folder.startsWith(stateFolder + sep);
 }
 
 export function launchSources(config: PlatformConfig): LaunchSources {
@@ -123,6 +140,7 @@ export function parsePlatformConfig(value: unknown): PlatformConfig {
       options: textMap('options'),
       environment: textMap('environment'),
     },
+    hardening: parseHardening(value['hardening'], problems),
   };
   if (Buffer.byteLength(config.linkSocket) > MAX_SOCKET_PATH_BYTES) {
     problems.push(

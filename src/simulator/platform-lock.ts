@@ -2,7 +2,7 @@
  * One platform per state folder. Node has no flock, so the lock is an exclusive transaction of SQLite: the
  * kernel frees it when its process ends, however it ends.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,9 +14,10 @@ export class StateLockedError extends Error {
 
 /** Takes the lock until this process ends. Throws StateLockedError when another process has it. */
 export function lockState(folder: string): DatabaseSync {
-  const database = new DatabaseSync(join(folder, 'lock.sqlite'));
+  const path = join(folder, 'lock.sqlite');
+  const database = new DatabaseSync(path);
   try {
-    database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    take(database, path);
   } catch (error) {
     database.close();
     if (String(error).includes('database is locked')) {
@@ -27,6 +28,19 @@ export function lockState(folder: string): DatabaseSync {
     throw error;
   }
   return database;
+}
+
+/** Nothing is ever written, so there is no journal to leave behind, and whatever stands in the file is damage. */
+function take(database: DatabaseSync, path: string): void {
+  const sql = 'PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE';
+  try {
+    database.exec(sql);
+  } catch (error) {
+    // Nobody holds it, or it would be locked.
+    if (!String(error).includes('not a database')) throw error;
+    truncateSync(path);
+    database.exec(sql);
+  }
 }
 
 const RECORD = 'enclave.json';

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import type { Confinement } from './confinement.ts';
 import { prepareLaunch } from './enclave-launch.ts';
 import { EnclaveProcess } from './enclave-process.ts';
 import { LaunchError } from './library-closure.ts';
@@ -68,6 +69,7 @@ class Platform {
   readonly #folder: string;
   readonly #root: PlatformRoot;
   #enclave: EnclaveProcess | undefined;
+  #confinement: Confinement | undefined;
 
   constructor(config: PlatformConfig, folder: string, root: PlatformRoot) {
     this.#config = config;
@@ -95,8 +97,10 @@ class Platform {
     }
     const startedAt = performance.now();
     try {
-      const launch = prepareLaunch(this.#config, join(this.#folder, 'enclave'));
-      const enclave = await EnclaveProcess.start(launch, this.#root, this.#config);
+      const privateFolder = join(this.#folder, 'enclave');
+      const launch = prepareLaunch(this.#config, privateFolder, this.#confinement);
+      this.#confinement = launch.confinement;
+      const enclave = await EnclaveProcess.start(launch, this.#root, this.#config.workers);
       this.#enclave = enclave;
       recordEnclave(this.#folder, enclave.pid);
       const [mr0 = '', mr1 = '', mr2 = ''] = launch.registers.map((register) =>

@@ -2,6 +2,7 @@
  * One supervisor per state folder. Node has no flock, so the lock is an exclusive transaction of SQLite:
  * the kernel frees it when its process ends, however it ends.
  */
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { readConnection } from './connection-file.ts';
@@ -13,10 +14,10 @@ export interface FolderLock {
 
 /** Throws SupervisorProblem when another process has it. */
 export function lockFolder(folder: string, name: string): FolderLock {
-  const database = new DatabaseSync(join(folder, name));
+  const path = join(folder, name);
+  const database = new DatabaseSync(path);
   try {
-    // Nothing is ever written, so there is no journal to leave behind.
-    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    take(database, path);
   } catch (error) {
     database.close();
     if (!String(error).includes('database is locked')) throw error;
@@ -31,6 +32,19 @@ export function lockFolder(folder: string, name: string): FolderLock {
       database.close();
     },
   };
+}
+
+/** Nothing is ever written, so there is no journal to leave behind, and whatever stands in the file is damage. */
+function take(database: DatabaseSync, path: string): void {
+  const sql = 'PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE';
+  try {
+    database.exec(sql);
+  } catch (error) {
+    // Nobody holds it, or it would be locked.
+    if (!String(error).includes('not a database')) throw error;
+    truncateSync(path);
+    database.exec(sql);
+  }
 }
 
 function holder(folder: string): string {

@@ -2,19 +2,23 @@
  * Proofs from tiles (c2sp.org/tlog-tiles "Merkle Tree"). Tiles are what their server says: a reader verifies what
  * comes out of here against a checkpoint, and then the tiles that went in were true.
  */
+import { concatBytes } from '../../enclave/wire/bytes.ts';
 import {
   HASH_BYTES,
   TlogError,
   completeSubtrees,
-  nodeHashInput,
   splitPoint,
   type TreeNode,
 } from '../../enclave/wire/tlog.ts';
 import { TILE_HEIGHT, TILE_WIDTH, tileWidth } from '../../enclave/wire/tlog-tiles.ts';
-import { webSha256, type Sha256 } from './web-crypto.ts';
+import { nodeHash } from './merkle.ts';
+import { webSha256 } from './web-crypto.ts';
 
 /** The hashes of one tile, at least `width` of them: where a partial tile is gone, the full one serves. */
 export type ReadTile = (level: number, index: number, width: number) => Promise<Uint8Array>;
+
+/** Root of 2^k hashes that lie side by side, at least one and at most a full tile. */
+export type RootOfHashes = (hashes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 /** Leaves from `begin` to `end`, exclusive. */
 interface Range {
@@ -44,14 +48,14 @@ function consistencyRanges(size: number, begin: number, end: number): Range[] {
 export class TileReader {
   readonly size: number;
   readonly #readTile: ReadTile;
-  readonly #sha256: Sha256;
+  readonly #rootOfHashes: RootOfHashes;
 
-  /** `sha256`: a synchronous one spares a thread's round trip for each of some hundred hashes. */
-  constructor(size: number, readTile: ReadTile, sha256: Sha256 = webSha256) {
+  /** `root`: a synchronous one spares a thread's round trip for each of some hundred hashes of a proof. */
+  constructor(size: number, readTile: ReadTile, root: RootOfHashes = rootOfHashes) {
     if (!Number.isSafeInteger(size) || size < 0) throw new RangeError('not a tree size');
     this.size = size;
     this.#readTile = readTile;
-    this.#sha256 = sha256;
+    this.#rootOfHashes = root;
   }
 
   /** RFC 6962 §2.1.1. Throws RangeError for a leaf that the tree does not have. */
@@ -69,7 +73,7 @@ export class TileReader {
   /** Root hash of the first `size` leaves. */
   async rootHash(size = this.size): Promise<Uint8Array> {
     this.#checkWithin(size, 0, this.size);
-    if (size === 0) return this.#sha256(new Uint8Array(0));
+    if (size === 0) return webSha256(new Uint8Array(0));
     const [root] = await this.#roots([{ begin: 0, end: size }]);
     return root ?? new Uint8Array(0);
   }
@@ -102,7 +106,7 @@ export class TileReader {
     // RFC 6962 §2.1: the largest subtree stands left, and what is right of it is a tree of its own.
     let root = hashes.pop();
     for (let left = hashes.pop(); left !== undefined; left = hashes.pop()) {
-      root = await this.#sha256(nodeHashInput(left, root ?? left));
+      root = await this.#rootOfHashes(concatBytes(left, root ?? left));
     }
     return root ?? new Uint8Array(0);
   }
@@ -120,7 +124,7 @@ export class TileReader {
     }
     const start = (first % TILE_WIDTH) * HASH_BYTES;
     const bytes = await tile;
-    return rootOfHashes(bytes.subarray(start, start + count * HASH_BYTES), this.#sha256);
+    return this.#rootOfHashes(bytes.slice(start, start + count * HASH_BYTES));
   }
 
   async #tile(level: number, index: number): Promise<Uint8Array> {
@@ -133,11 +137,11 @@ export class TileReader {
   }
 }
 
-/** Root of 2^k hashes that lie side by side: of a full tile, the hash that the level above has for it. */
-export async function rootOfHashes(
-  hashes: Uint8Array,
-  sha256: Sha256 = webSha256,
-): Promise<Uint8Array> {
+/**
+ * Root of 2^k hashes that lie side by side: of a full tile, the hash that the level above has for it. Rejects with
+ * TlogError for another number of hashes.
+ */
+export async function rootOfHashes(hashes: Uint8Array): Promise<Uint8Array> {
   let row: Uint8Array[] = [];
   for (let at = 0; at < hashes.byteLength; at += HASH_BYTES) {
     row.push(hashes.slice(at, at + HASH_BYTES));
@@ -145,22 +149,16 @@ export async function rootOfHashes(
   if (hashes.byteLength % HASH_BYTES !== 0 || !Number.isInteger(Math.log2(row.length))) {
     throw new TlogError('tile-width');
   }
-  while (row.length > 1) {
-    const above = pairs(row).map((pair) => sha256(pair));
-    // A promise for each of some hundred hashes that are there already costs more than the hashes.
-    row = above.every((hash) => hash instanceof Uint8Array)
-      ? above
-      : await Promise.all(above.map(async (hash) => hash));
-  }
+  while (row.length > 1) row = await Promise.all(pairs(row));
   return row[0] ?? new Uint8Array(0);
 }
 
-/** What is hashed for the nodes above a row. */
-function pairs(row: readonly Uint8Array[]): Uint8Array[] {
-  const inputs: Uint8Array[] = [];
+/** Hashes of the nodes above a row. */
+function pairs(row: readonly Uint8Array[]): Promise<Uint8Array>[] {
+  const above: Promise<Uint8Array>[] = [];
   for (let i = 0; i + 1 < row.length; i += 2) {
     const [left, right] = [row[i], row[i + 1]];
-    if (left !== undefined && right !== undefined) inputs.push(nodeHashInput(left, right));
+    if (left !== undefined && right !== undefined) above.push(nodeHash(left, right));
   }
-  return inputs;
+  return above;
 }

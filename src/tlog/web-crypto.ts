@@ -1,8 +1,5 @@
 /** The little of Web Crypto that a log's reader needs. */
 
-/** SHA-256. A reader with a synchronous implementation gives it where many hashes are made (tiles). */
-export type Sha256 = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
-
 /** Web Crypto's types want bytes that are surely not shared between threads. */
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);

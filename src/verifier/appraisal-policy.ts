@@ -28,6 +28,12 @@ export interface RequireWord {
   readonly anyOf: readonly string[];
 }
 
+/** All of the words must be there; others may be too. */
+export interface RequireAll {
+  readonly rule: 'require';
+  readonly allOf: readonly string[];
+}
+
 /** Any word but `none`: there is such a thing, whichever it is. */
 export interface RefuseNone {
   readonly rule: 'refuse-none';
@@ -73,6 +79,7 @@ export interface AppraisalPolicy {
   readonly anchor: RequireWord | RefuseNone | Skip;
   readonly provisioning: RequireWord | Skip;
   readonly hostAssertedRings: HostAssertedRule;
+  readonly hardening: RequireAll | Skip;
   readonly time: TimeRule;
 }
 

@@ -5,11 +5,12 @@ import type {
   ClusterRule,
   HostAssertedRule,
   RefuseNone,
+  RequireAll,
   RequireWord,
   Skip,
 } from './appraisal-policy.ts';
 import { judge, notChecked, type Check } from './check.ts';
-import type { ServingClaims } from './claims.ts';
+import type { Claims, ServingClaims } from './claims.ts';
 import { valueCheck } from './value-check.ts';
 import type { VerifiedEvidence } from './verify-evidence.ts';
 
@@ -22,8 +23,19 @@ const CLAIM_CHECKS = [
   'host-asserted-rings',
 ] as const;
 
-/** The rules about claims that only a serving enclave makes. */
 export function appraiseClaims(
+  evidence: VerifiedEvidence,
+  policy: AppraisalPolicy,
+  now: number,
+): Check[] {
+  return [
+    ...appraiseServingClaims(evidence, policy, now),
+    hardeningCheck(evidence.claims, policy.hardening),
+  ];
+}
+
+/** The rules about claims that only a serving enclave makes. */
+function appraiseServingClaims(
   { claims, approvals }: VerifiedEvidence,
   policy: AppraisalPolicy,
   now: number,
@@ -97,4 +109,18 @@ function hostAssertedCheck(rings: readonly string[], rule: HostAssertedRule): Ch
       otherwise: 'rings that sign for whomever the host names',
     },
   );
+}
+
+/** Both kinds of evidence say it: a genesis may be wanted on a shielded process only. */
+function hardeningCheck({ hardening }: Claims, rule: RequireAll | Skip): Check {
+  const id = 'hardening';
+  const found = hardening.join(', ') || 'none';
+  if (rule.rule === 'skip') return notChecked(id, found, rule.because);
+  const missing = rule.allOf.filter((word) => !hardening.includes(word));
+  return judge(missing.length === 0, {
+    id,
+    expected: rule.allOf.join(', '),
+    found,
+    otherwise: `the process is not shielded as the policy wants: ${missing.join(', ')}`,
+  });
 }

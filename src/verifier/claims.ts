@@ -17,6 +17,8 @@ interface CommonClaims {
   /** 32 bytes, public key of `suite`. */
   readonly hpkeKey: Uint8Array;
   readonly suite: string;
+  /** Words of docs/spec/evidence.md, "Hardening", ascending: what the process found of its own shields. */
+  readonly hardening: readonly string[];
   readonly timeSource: string;
   readonly issuedAtMs: number;
   readonly notAfterMs: number;
@@ -64,6 +66,8 @@ export type Claims = ServingClaims | SetupClaims;
 
 /** A word of a list that grows: which words are good is for the appraisal policy to say. */
 const WORD = /^[a-z0-9][a-z0-9-]{0,63}$/;
+/** Words of `hardening`: far more than there are. */
+const MAX_HARDENING = 64;
 const RING_NAME = new RegExp(`^[a-z0-9][a-z0-9-]{0,${String(MAX_RING_NAME_LENGTH - 1)}}$`);
 /** Fields of CK_TOKEN_INFO are at most 32 characters (PKCS#11 v3.1 §3.2). No control characters: terminals. */
 const TOKEN_TEXT = /^[^\p{C}\p{Zl}\p{Zp}]{0,64}$/u;
@@ -76,9 +80,13 @@ const ED25519_SPKI_BYTES = 44;
 
 /** Throws SignedJsonError. */
 export function parseClaims(bytes: Uint8Array): Claims {
-  const { rest, strings } = takeStrings(parseSignedJson(bytes), 'hostAssertedRings', {
+  const rings = takeStrings(parseSignedJson(bytes), 'hostAssertedRings', {
     pattern: RING_NAME,
     max: MAX_RINGS,
+  });
+  const { rest, strings: hardening } = takeStrings(rings.rest, 'hardening', {
+    pattern: WORD,
+    max: MAX_HARDENING,
   });
   const reader = new ObjectReader(rest);
   reader.integer('v', 1, 1);
@@ -90,6 +98,7 @@ export function parseClaims(bytes: Uint8Array): Claims {
     svn: reader.integer('svn', 0, SVN_MAX),
     hpkeKey: reader.hex('hpkeKey', 32),
     suite: reader.string('suite', WORD),
+    hardening: ascending(reader, 'hardening', hardening),
     timeSource: reader.string('timeSource', WORD),
     issuedAtMs: reader.integer('issuedAt', 0),
     notAfterMs: reader.integer('notAfter', 0),
@@ -102,15 +111,27 @@ export function parseClaims(bytes: Uint8Array): Claims {
           ...common,
           kind,
           ...servingClaims(reader),
-          hostAssertedRings: strings ?? missing(reader),
+          hostAssertedRings: rings.strings ?? missing(reader, 'hostAssertedRings'),
         };
-  if (kind === 'setup' && strings !== undefined) reader.fail('hostAssertedRings', 'unknown member');
+  if (kind === 'setup' && rings.strings !== undefined) {
+    reader.fail('hostAssertedRings', 'unknown member');
+  }
   reader.end();
   return claims;
 }
 
-function missing(reader: ObjectReader): never {
-  return reader.fail('hostAssertedRings', 'expected an array');
+function missing(reader: ObjectReader, name: string): never {
+  return reader.fail(name, 'expected an array');
+}
+
+/** One order, so that one list has one form. */
+function ascending(
+  reader: ObjectReader,
+  name: string,
+  words: readonly string[] = missing(reader, name),
+): readonly string[] {
+  if (words.every((word, i) => i === 0 || (words[i - 1] ?? '') < word)) return words;
+  return reader.fail(name, 'expected words in ascending order, each once');
 }
 
 function servingClaims(

@@ -60,6 +60,7 @@ function claimRows(claims: Claims): Section['rows'] {
     ['instance', toHex(claims.instanceId)],
     ['issued at', `${moment(claims.issuedAtMs)} (by: ${claims.timeSource})`],
     ['not after', moment(claims.notAfterMs)],
+    ['hardening', claims.hardening.join(', ') || 'none'],
     ['hpke key', `${toHex(claims.hpkeKey)} (${claims.suite})`],
     ...(claims.nonce === undefined ? [] : [['nonce', toHex(claims.nonce)] as const]),
     ...(claims.kind === 'evidence' ? servingRows(claims) : []),

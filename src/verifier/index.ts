@@ -50,6 +50,7 @@ export {
   type PolicyProblem,
   type ReferenceValue,
   type RefuseNone,
+  type RequireAll,
   type RequireValue,
   type RequireWord,
   type SimulatedRule,

@@ -6,6 +6,7 @@ import {
   type HostAssertedRule,
   type PolicyProblem,
   type RefuseNone,
+  type RequireAll,
   type RequireValue,
   type RequireWord,
   type SimulatedRule,
@@ -61,6 +62,7 @@ export function parseAppraisalPolicy(document: unknown): AppraisalPolicy {
     anchor: readWordsOrNone(reader.object('anchor')),
     provisioning: readWords(reader.object('provisioning')),
     hostAssertedRings: readHostAsserted(reader.object('hostAssertedRings')),
+    hardening: readAllWords(reader.object('hardening')),
     time: readTime(reader.object('time')),
   };
   svn.word('rule', ['require']);
@@ -132,7 +134,14 @@ function readValues(reader: PolicyReader, bytes: number): RequireValue | Skip {
 
 function readWords(reader: PolicyReader): RequireWord | Skip {
   const rule = reader.word('rule', ['require', 'skip']);
-  const words = rule === 'skip' ? readSkip(reader) : { rule, anyOf: anyWord(reader) };
+  const words = rule === 'skip' ? readSkip(reader) : { rule, anyOf: wordList(reader, 'anyOf') };
+  reader.end();
+  return words;
+}
+
+function readAllWords(reader: PolicyReader): RequireAll | Skip {
+  const rule = reader.word('rule', ['require', 'skip']);
+  const words = rule === 'skip' ? readSkip(reader) : { rule, allOf: wordList(reader, 'allOf') };
   reader.end();
   return words;
 }
@@ -144,14 +153,14 @@ function readWordsOrNone(reader: PolicyReader): RequireWord | RefuseNone | Skip 
     rule === 'skip'
       ? readSkip(reader)
       : rule === 'require'
-        ? { rule, anyOf: anyWord(reader) }
+        ? { rule, anyOf: wordList(reader, 'anyOf') }
         : { rule };
   reader.end();
   return words;
 }
 
-function anyWord(reader: PolicyReader): string[] {
-  return reader.texts('anyOf', WORD, 'a word of a-z, 0-9 and -');
+function wordList(reader: PolicyReader, name: 'anyOf' | 'allOf'): string[] {
+  return reader.texts(name, WORD, 'a word of a-z, 0-9 and -');
 }
 
 function readHostAsserted(reader: PolicyReader): HostAssertedRule {
@@ -161,7 +170,7 @@ function readHostAsserted(reader: PolicyReader): HostAssertedRule {
       ? readSkip(reader)
       : rule === 'refuse'
         ? { rule }
-        : { rule, anyOf: anyWord(reader) };
+        : { rule, anyOf: wordList(reader, 'anyOf') };
   reader.end();
   return rings;
 }

@@ -5,6 +5,7 @@ import { GetStatusResponse, Phase } from '../../enclave/wire/gen/sealwright/v1/s
 import { FrameKind, type Frame } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import { encodeFrame } from '../../enclave/wire/frame.ts';
 import {
+  MAX_BATCH_REQUEST_BYTES,
   MAX_DEADLINE_MS,
   MAX_DOCUMENT_REQUEST_BYTES,
   MAX_REQUEST_BYTES,
@@ -42,6 +43,7 @@ const lastCall = async (count = 1): Promise<IncomingCall> => {
 describe('sizes', () => {
   it.each([
     [METHODS.sign, MAX_REQUEST_BYTES],
+    [METHODS.signBatch, MAX_BATCH_REQUEST_BYTES],
     [METHODS.getKey, MAX_REQUEST_BYTES],
     [METHODS.commitGenesis, MAX_DOCUMENT_REQUEST_BYTES],
   ])('%s takes %d bytes and not one more', async (path, limit) => {

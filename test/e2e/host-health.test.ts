@@ -114,6 +114,19 @@ describe('health follows the enclave', () => {
     await until(async () => (await check(client)) === 'SERVING', 'SERVING');
   });
 
+  it('tells an alarm of the enclave once, shows it while it lasts, and no word that it does not know', async () => {
+    const shown = async (): Promise<boolean> =>
+      (await host.metrics()).includes('sealwright_alarm{alarm="EVIDENCE_RENEWAL_FAILS"} 1');
+    bed.enclave.alarms = ['EVIDENCE_RENEWAL_FAILS', 'ANYTHING'];
+    await until(shown, 'the alarm');
+    expect(await host.metrics()).not.toContain('ANYTHING');
+    bed.enclave.alarms = [];
+    await until(async () => !(await shown()), 'its end');
+    const told = host.logs.filter(({ event }) => event === 'enclave.alarm');
+    expect(told).toMatchObject([{ level: 'error', alarm: 'EVIDENCE_RENEWAL_FAILS' }]);
+    expect(await check(client)).toBe('SERVING');
+  });
+
   it('serves metrics and nothing else', async () => {
     await call(bed.client(host), METHODS.sign);
     const text = await host.metrics();

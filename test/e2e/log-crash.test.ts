@@ -8,6 +8,8 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { SignResponse } from '../../src/gen/sealwright/v1/signing.ts';
+import type { SignInput } from '../../src/client/client.ts';
+import { itemAnswers } from '../../src/client/signed-batch.ts';
 import { KillStack, RING } from '../support/kill-stack.ts';
 import { knownLog, LogReader } from '../support/log-reader.ts';
 import { LogReplica } from '../support/log-replica.ts';
@@ -16,6 +18,8 @@ const minutes = Number(process.env['CAMPAIGN_MINUTES'] ?? 0);
 const kills = minutes > 0 ? Infinity : Number(process.env['CAMPAIGN_KILLS'] ?? 60);
 const seed = Number(process.env['CAMPAIGN_SEED'] ?? randomInt(1, 2 ** 31));
 const CALLERS = 12;
+/** Items of a batch. */
+const BATCH = 5;
 /** A kill takes about a second, and on a machine that is busy with other things a few. */
 const LONGEST_MS = minutes * 60_000 + 900_000;
 
@@ -50,26 +54,30 @@ class Load {
   async #call(number: number): Promise<void> {
     for (let i = 0; !this.#stopped; i += 1) {
       while (this.#paused) await sleep(5);
-      const message = Buffer.from(`${String(number)} ${String(i)}`);
       try {
-        const answer = await this.#client.sign(
-          {
-            ring: RING,
-            payload: { $case: 'message', value: { message } },
-            algorithm: 0,
-            encoding: 0,
-            requestId: new Uint8Array(0),
-            declineReceipt: false,
-          },
-          { timeoutMs: 2000, waitForReady: true },
-        );
-        this.answers.push(answer);
+        this.answers.push(...(await this.#sign(number, `${String(number)} ${String(i)}`)));
       } catch {
         this.refused += 1;
         // Callers that hammer would only slow down what they wait for.
         await sleep(100);
       }
     }
+  }
+
+  /** Every fourth caller asks for batches. */
+  async #sign(number: number, text: string): Promise<readonly SignResponse[]> {
+    const options = { timeoutMs: 2000, waitForReady: true };
+    const item = (message: string): SignInput => ({
+      ring: RING,
+      payload: { $case: 'message', value: { message: Buffer.from(message) } },
+    });
+    if (number % 4 > 0) return [await this.#client.sign(item(text), options)];
+    const items = Array.from({ length: BATCH }, (_, i) => item(`${text} ${String(i)}`));
+    const answers = await itemAnswers(await this.#client.signBatch(items, options));
+    return answers.map((answer) => {
+      if (answer.kind === 'signed') return answer.answer;
+      throw answer.error;
+    });
   }
 
   /** While receipts are checked: signing is faster than checking, and the backlog would only grow. */

@@ -3,15 +3,15 @@ import { createHash, generateKeyPairSync, randomBytes, verify, createPublicKey }
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PoolEvent, PoolOptions } from '../../enclave/hsm/options.ts';
 import { openTokenModule } from '../../enclave/hsm/pool.ts';
 import type { Token, TokenKey } from '../../enclave/ports.ts';
+import { bundledWorker } from '../support/bundled-worker.ts';
 import type { Lie, Plan } from '../support/softhsm-lying-worker.ts';
 import { until, USER_PIN } from '../support/softhsm.ts';
 
-const LYING_WORKER = fileURLToPath(new URL('../support/softhsm-lying-worker.ts', import.meta.url));
+const LYING_WORKER = bundledWorker(new URL('../support/softhsm-lying-worker.ts', import.meta.url));
 const failure = (rv: number, name: string): Lie => ({ kind: 'failure', rv, function: name });
 const word = (name: string): Lie => failure(0, name);
 
@@ -125,7 +125,7 @@ describe('what the pool makes of a failure', () => {
   });
 
   it.each([
-    ['wrong signatures', { kind: 'wrong-signature' }, 'object-altered'],
+    ['wrong signatures', { kind: 'wrong-signature' }, 'unavailable'],
     ['an object that is missing', word('object-missing'), 'object-missing'],
     ['an ambiguous object', word('object-ambiguous'), 'object-ambiguous'],
     ['a device that stays broken', failure(0x30, 'C_Sign'), 'unavailable'],

@@ -12,6 +12,7 @@ import { fromHex, toHex } from '../../enclave/wire/bytes.ts';
 import { encodeVerifierKey, parseNote } from '../../enclave/wire/tlog-note.ts';
 import { noteSigner, signatureLine } from '../../scripts/log-maker.ts';
 import { verifyConsistency, verifyInclusion } from '../../src/tlog/merkle.ts';
+import { expandMultiProof } from '../../src/tlog/multi-proof.ts';
 import { noteKeyId, openNote } from '../../src/tlog/note.ts';
 import { TileReader } from '../../src/tlog/tile-reader.ts';
 import { memoryTiles } from '../support/memory-tiles.ts';
@@ -53,8 +54,14 @@ const theirs = noteSigner('go.example/log', 'go key');
 const rootOfSize = (size: number): Uint8Array => new Batch(EMPTY_EDGE, hashes.slice(0, size)).root;
 const roots = Array.from({ length: TILE_LEAVES + 1 }, (_, size) => rootOfSize(size));
 
+interface Proved {
+  readonly index: number;
+  readonly size: number;
+  readonly proof: readonly string[];
+}
+
 /** Every leaf of every tree up to LEAVES, proved in batches that begin at different sizes. */
-function inclusions(): { index: number; size: number; proof: string[] }[] {
+function inclusions(): Proved[] {
   return Array.from({ length: LEAVES }, (_, i) => i + 1).flatMap((size) => {
     const begin = Math.floor(size / 3);
     const edge = new Batch(EMPTY_EDGE, hashes.slice(0, begin)).edge;
@@ -65,6 +72,25 @@ function inclusions(): { index: number; size: number; proof: string[] }[] {
       proof: batch.proof(position).map(toHex),
     }));
   });
+}
+
+/** Two of three leaves of every tree up to LEAVES, proved together, and then one by one from that. */
+async function inclusionsFromMultiProofs(): Promise<Proved[]> {
+  const found: Proved[] = [];
+  for (let size = 1; size <= LEAVES; size += 1) {
+    const indices = [...Array(size).keys()].filter((index) => (index + size) % 3 !== 1);
+    if (indices.length === 0) continue;
+    const batch = new Batch(EMPTY_EDGE, hashes.slice(0, size));
+    const expanded = await expandMultiProof({
+      leaves: indices.map((index) => ({ index, leafHash: hashes[index] ?? batch.root })),
+      size,
+      proof: batch.multiProof(indices),
+    });
+    for (const [i, index] of indices.entries()) {
+      found.push({ index, size, proof: (expanded?.proofs[i] ?? []).map(toHex) });
+    }
+  }
+  return found;
 }
 
 async function consistencies(): Promise<{ oldSize: number; newSize: number; proof: string[] }[]> {
@@ -96,7 +122,7 @@ async function tiles(): Promise<{ level: number; index: number; width: number; h
 
 describe.skipIf(why !== undefined)("the log and Go's sumdb", () => {
   const folder = mkdtempSync(join(tmpdir(), 'tlog-go-'));
-  const inclusion = inclusions();
+  let inclusion: Proved[];
   let consistency: Awaited<ReturnType<typeof consistencies>>;
   let goodNotes: string[];
   let falseNotes: string[];
@@ -108,6 +134,7 @@ describe.skipIf(why !== undefined)("the log and Go's sumdb", () => {
       // Off, so that the packages are Debian's and nothing is downloaded.
       env: { ...process.env, GO111MODULE: 'off', GOPATH, GOFLAGS: '', GOTOOLCHAIN: 'local' },
     });
+    inclusion = [...inclusions(), ...(await inclusionsFromMultiProofs())];
     consistency = await consistencies();
     const signer = new CheckpointSigner(ORIGIN, ours.privateKey, ours.publicKey);
     goodNotes = [0, 1, LEAVES].map((size) => signer.sign(size, rootOfSize(size)));

@@ -84,7 +84,7 @@ describe('a log of 100,000 leaves', () => {
       logEdge: indexed.edge.hashes,
       records: [],
     };
-    const sealedEdge = state.seal('log-edge', BigInt(edge.size) + 1n, encodeEdge(edge));
+    const sealedEdge = state.sealer('log-edge')(BigInt(edge.size) + 1n, encodeEdge(edge));
     world.logStore.restore({ leaves, sealedEdge });
     const started = performance.now();
     expect(await checkedEdge(world.ports, state, index)).toEqual(edge);

@@ -21,11 +21,13 @@ import {
   consistencyPath,
   inclusionPath,
   leafHashOf,
+  multiPath,
   noteSigner,
   signedNote,
   treeHash,
 } from '../../scripts/log-maker.ts';
 import { verifyConsistency, verifyInclusion } from '../../src/tlog/merkle.ts';
+import { expandMultiProof, type MultiInclusion } from '../../src/tlog/multi-proof.ts';
 import { openNote } from '../../src/tlog/note.ts';
 
 const numRuns = process.env['SLOW'] === '1' ? 2000 : 100;
@@ -120,6 +122,70 @@ describe('the tree', () => {
           false,
         );
         expect(await verifyInclusion(good, flipped(root, bit))).toBe(false);
+      }),
+      { numRuns },
+    );
+  });
+
+  test('a multi-proof is true for its leaves, indices and tree only', async () => {
+    const some = sizeAndIndex.chain(([size]) =>
+      fc.tuple(
+        fc.constant(size),
+        fc.uniqueArray(fc.integer({ min: 0, max: size - 1 }), { minLength: 1, maxLength: 40 }),
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(some, fc.nat(), change, async ([size, set], other, alter) => {
+        const tree = hashes.slice(0, size);
+        const indices = set.sort((a, b) => a - b);
+        const root = treeHash(tree);
+        const good: MultiInclusion = {
+          leaves: indices.map((index) => ({ index, leafHash: hashes[index] ?? root })),
+          size,
+          proof: multiPath(indices, tree),
+        };
+        const holds = async (changed: Partial<MultiInclusion>): Promise<boolean> => {
+          const expanded = await expandMultiProof({ ...good, ...changed });
+          return expanded !== undefined && same([expanded.root], [root]);
+        };
+        expect(await holds({})).toBe(true);
+        const proofs = indices.map((index) => inclusionPath(index, tree));
+        expect((await expandMultiProof(good))?.proofs).toEqual(proofs);
+
+        const altered = alter(good.proof);
+        if (!same(altered, good.proof)) expect(await holds({ proof: altered })).toBe(false);
+        const at = other % indices.length;
+        const replaced = (one: (typeof good.leaves)[number]): Partial<MultiInclusion> => ({
+          leaves: good.leaves.map((leaf, i) => (i === at ? one : leaf)),
+        });
+        const leaf = good.leaves[at] ?? { index: 0, leafHash: root };
+        const forged = flipped(leaf.leafHash, other % 256);
+        expect(await holds(replaced({ ...leaf, leafHash: forged }))).toBe(false);
+        const elsewhere = other % (2 * size);
+        if (elsewhere !== leaf.index) {
+          expect(await holds(replaced({ ...leaf, index: elsewhere }))).toBe(false);
+        }
+        expect(await holds({ leaves: good.leaves.filter((_, i) => i !== at) })).toBe(false);
+        expect(await holds({ leaves: [...good.leaves, leaf] })).toBe(false);
+        if (indices.length > 1)
+          expect(await holds({ leaves: good.leaves.toReversed() })).toBe(false);
+      }),
+      { numRuns },
+    );
+  });
+
+  test('a batch makes the multi-proof of any of its leaves', () => {
+    const batches = sizeAndIndex.chain(([size, from]) =>
+      fc.tuple(fc.constant(size), fc.constant(from), fc.subarray([...Array(size - from).keys()])),
+    );
+    fc.assert(
+      fc.property(batches, ([size, from, positions]) => {
+        fc.pre(positions.length > 0);
+        const tree = hashes.slice(0, size);
+        const before = new Batch(EMPTY_EDGE, hashes.slice(0, from)).edge;
+        const batch = new Batch(before, hashes.slice(from, size));
+        const indices = positions.map((position) => from + position);
+        expect(batch.multiProof(positions)).toEqual(multiPath(indices, tree));
       }),
       { numRuns },
     );

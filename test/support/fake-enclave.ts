@@ -20,6 +20,8 @@ export class FakeEnclave {
   #server: Server | undefined;
   #phase: Phase = Phase.PHASE_SERVING;
   #haltReason = '';
+  /** What GetStatus tells of alarms. */
+  alarms: string[] = [];
 
   constructor(socketPath: string) {
     this.socketPath = socketPath;
@@ -109,7 +111,8 @@ export class FakeEnclave {
     const handler = this.#handlers.get(call.method);
     if (call.method === METHODS.getStatus && handler === undefined) {
       const status = { phase: this.#phase, haltReason: this.#haltReason, platform: 'fake' };
-      return GetStatusResponse.encode({ ...EMPTY_STATUS, ...status }).finish();
+      const { alarms } = this;
+      return GetStatusResponse.encode({ ...EMPTY_STATUS, ...status, alarms }).finish();
     }
     this.calls.push(call);
     if (handler === undefined) throw new Refusal('METHOD_UNKNOWN');

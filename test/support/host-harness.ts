@@ -39,14 +39,17 @@ export class HostProcess {
   grpc = '';
   http = '';
 
-  /** `preload`: a module that runs in the host's process before it. */
+  /** `preload`: a module that runs in the host's process before it. `launcher`: what starts the program. */
   constructor(
     configFile: string,
     preload?: { readonly file: string; readonly env: NodeJS.ProcessEnv },
+    launcher: readonly string[] = [],
   ) {
     const flags = ['--disable-warning=ExperimentalWarning'];
     if (preload !== undefined) flags.push('--import', preload.file);
-    this.child = spawn(process.execPath, [...flags, MAIN, '--config', configFile], {
+    const command = [process.execPath, ...flags, MAIN, '--config', configFile];
+    const [program = '', ...args] = [...launcher, ...command];
+    this.child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...preload?.env },
     });

@@ -2,10 +2,19 @@
  * Host and enclave as two processes that a test kills and starts as it likes: a supervisor would wait longer and
  * longer between starts. Everything is real: the measured launch, SoftHSM, TLS.
  */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { SignedJson } from '../../enclave/wire/signed-json.ts';
 import { devManifest } from '../../src/cli/dev-manifest.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
 import { ensureDevPki, type DevPki } from '../../src/simulator/dev-pki.ts';
@@ -13,6 +22,7 @@ import { defaultPlatformConfig } from '../../src/simulator/platform-config.ts';
 import { HostProcess } from './host-harness.ts';
 import type { Readable } from './log-reader.ts';
 import { PlatformProcess } from './platform-process.ts';
+import type { SmallDisk } from './small-disk.ts';
 
 export const RING = 'signer';
 const POLICY = {
@@ -40,6 +50,17 @@ export interface Readiness {
   readonly haltReason?: string;
 }
 
+export interface KillStackOptions {
+  /** Folder of the enclave's bundles (scripts/build-enclave.ts); those of the clone without. */
+  readonly bundles?: string;
+  /** Puts something under the log's folder, which is there and empty. */
+  readonly logDisk?: (folder: string) => Promise<SmallDisk>;
+  /** Of the genesis; one ring of residency enclave without. */
+  readonly policy?: SignedJson;
+  /** Makes another PKCS#11 module in this folder, with the settings of SoftHSM; its path. */
+  readonly module?: (folder: string) => string;
+}
+
 export class KillStack implements Readable {
   readonly folder = mkdtempSync('/tmp/sw-kill-');
   readonly #pki: DevPki;
@@ -49,26 +70,37 @@ export class KillStack implements Readable {
   #http = '127.0.0.1:0';
   #enclavePid = 0;
 
-  private constructor() {
+  #logDisk: SmallDisk | undefined;
+
+  private constructor({ bundles: otherBundles, module }: KillStackOptions) {
     this.#pki = ensureDevPki({ folder: this.#path('pki'), clients: ['alice'] });
     const { folder } = this;
     const linkSocket = this.#path('link');
-    const config = defaultPlatformConfig({ stateFolder: folder, create: true, linkSocket });
+    const config = defaultPlatformConfig({
+      stateFolder: folder,
+      create: true,
+      linkSocket,
+      ...(module === undefined ? {} : { module: module(folder) }),
+    });
     // Bundles of its own: a build that runs meanwhile must not look like another enclave.
     const bundles = this.#path('bundles');
-    cpSync(config.bundles, bundles, { recursive: true });
+    cpSync(otherBundles ?? config.bundles, bundles, { recursive: true });
     this.#platform = new PlatformProcess({ ...config, bundles, workers: 1 });
   }
 
   /** A new cluster, serving. */
-  static async start(): Promise<KillStack> {
-    const stack = new KillStack();
+  static async start(options: KillStackOptions = {}): Promise<KillStack> {
+    const stack = new KillStack(options);
     try {
+      if (options.logDisk !== undefined) {
+        mkdirSync(stack.logFolder);
+        stack.#logDisk = await options.logDisk(stack.logFolder);
+      }
       await stack.startEnclave();
       await stack.startHost();
       await stack.#until((ready) => ready?.phase === 'SETUP');
       const client = stack.client();
-      await client.commitGenesis(devManifest(POLICY)).finally(() => {
+      await client.commitGenesis(devManifest(options.policy ?? POLICY)).finally(() => {
         client.close();
       });
       await stack.serving();
@@ -120,6 +152,16 @@ export class KillStack implements Readable {
     else writeFileSync(this.#path('disk'), fault);
   }
 
+  /** The enclave as it was started last. */
+  get enclavePid(): number {
+    return this.#enclavePid;
+  }
+
+  /** Where SoftHSM keeps its tokens. */
+  get tokenFolder(): string {
+    return this.#path('token');
+  }
+
   async startHost(): Promise<void> {
     const file = this.#path('host.json');
     const config = {
@@ -137,7 +179,8 @@ export class KillStack implements Readable {
     writeFileSync(file, JSON.stringify(config));
     // Half of a host's start is TypeScript that was stripped before.
     const env = { SEALWRIGHT_TEST_DISK: this.#path('disk'), NODE_COMPILE_CACHE: COMPILE_CACHE };
-    this.#host = await new HostProcess(file, { file: FAULTY_DISK, env }).ready();
+    const launcher = this.#logDisk?.launcher ?? [];
+    this.#host = await new HostProcess(file, { file: FAULTY_DISK, env }, launcher).ready();
     // Later lives take the addresses of the first.
     this.#listen = this.#host.grpc.replace('127.0.0.1', 'localhost');
     this.#http = this.#host.http;
@@ -205,6 +248,7 @@ export class KillStack implements Readable {
   async close(): Promise<void> {
     await this.#host?.stop('SIGKILL');
     await this.#platform.close();
+    await this.#logDisk?.close();
     if (existsSync(this.folder)) rmSync(this.folder, { recursive: true, force: true });
   }
 }

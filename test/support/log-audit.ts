@@ -17,8 +17,11 @@ import { verifyReceipt } from '../../src/tlog/verify-receipt.ts';
 import type { MemoryLogStore } from './fakes/memory-log-store.ts';
 import type { Running } from './fakes/world.ts';
 
+/** An enclave that answers calls, whoever carries them. */
+export type Answering = Pick<Running, 'call'>;
+
 /** The claims of the evidence as it is served now. */
-export async function claimsOf(running: Running): Promise<SignedJsonObject> {
+export async function claimsOf(running: Answering): Promise<SignedJsonObject> {
   const request = GetEvidenceRequest.encode({ nonce: new Uint8Array(0), fresh: false }).finish();
   const answer = GetEvidenceResponse.decode(await running.call(METHODS.getEvidence, request));
   const bundle = parseSignedJson(answer.bundle) as SignedJsonObject;
@@ -32,12 +35,12 @@ function textOf(object: SignedJsonObject, name: string): string {
 }
 
 /** One claim that is a text. */
-export async function claimOf(running: Running, name: string): Promise<string> {
+export async function claimOf(running: Answering, name: string): Promise<string> {
   return textOf(await claimsOf(running), name);
 }
 
 /** Origin and key that the evidence vouches for. */
-export async function knownLogOf(running: Running): Promise<KnownLog> {
+export async function knownLogOf(running: Answering): Promise<KnownLog> {
   const claims = await claimsOf(running);
   return {
     origin: textOf(claims, 'logOrigin'),

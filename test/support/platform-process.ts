@@ -60,7 +60,6 @@ export function probeConfig(
 
 export interface ProbeReport {
   readonly environment: readonly string[];
-  readonly environ: number;
   readonly mapped: readonly string[];
   readonly quote: string;
   readonly boot: string;
@@ -87,7 +86,8 @@ export class PlatformProcess {
   readonly #waiting: (() => void)[] = [];
   #nextId = 1;
 
-  constructor(config: PlatformConfig) {
+  /** `prefix`: a program that changes its rights and becomes the platform. */
+  constructor(config: PlatformConfig, prefix: readonly string[] = []) {
     this.#config = config;
     const file = join(
       config.stateFolder,
@@ -95,14 +95,15 @@ export class PlatformProcess {
     );
     writeFileSync(file, JSON.stringify(config));
     const program = join(root, 'src/simulator/platform-main.ts');
-    this.child = spawn(
+    const [command = '', ...args] = [
+      ...prefix,
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', program, '--config', file],
-      {
-        stdio: ['pipe', 'pipe', 'inherit'],
-        env: { LEAKED: 'this must not reach the enclave' },
-      },
-    );
+      ...['--disable-warning=ExperimentalWarning', program, '--config', file],
+    ];
+    this.child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { LEAKED: 'this must not reach the enclave' },
+    });
     this.exit = new Promise((resolve) => {
       this.child.once('exit', (code) => {
         resolve(code);

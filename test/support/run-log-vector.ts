@@ -14,6 +14,7 @@ import { TlogError } from '../../enclave/wire/tlog.ts';
 import type { LogCheck } from '../../src/tlog/check.ts';
 import { parseLeaf } from '../../src/tlog/leaf.ts';
 import { leafHash, nodeHash, verifyConsistency, verifyInclusion } from '../../src/tlog/merkle.ts';
+import { expandMultiProof } from '../../src/tlog/multi-proof.ts';
 import { openNote } from '../../src/tlog/note.ts';
 import { MalformedReceipt, parseReceipt } from '../../src/tlog/receipt-file.ts';
 import { verifyCheckpoint } from '../../src/tlog/verify-checkpoint.ts';
@@ -68,6 +69,21 @@ const FORMS: Readonly<Record<string, (input: Input) => Promise<Found> | Found>> 
     const newer = { size: number(input, 'newSize'), rootHash: bytes(input, 'newRoot') };
     const consistent = await verifyConsistency(older, newer, hashes(input, 'proof'));
     return { verdict: consistent ? 'accept' : 'CONSISTENCY' };
+  },
+  'multi-proof': async (input) => {
+    const indices = input['indices'] as number[];
+    const leafHashes = hashes(input, 'leafHashes');
+    const expanded = await expandMultiProof({
+      leaves: leafHashes.map((leafHash, i) => ({ index: indices[i] ?? -1, leafHash })),
+      size: number(input, 'size'),
+      proof: hashes(input, 'proof'),
+    });
+    const proved = expanded !== undefined && equalBytes(expanded.root, bytes(input, 'root'));
+    if (!proved) return { verdict: 'MULTI_PROOF' };
+    return {
+      verdict: 'accept',
+      output: { proofs: expanded.proofs.map((proof) => proof.map(toHex)) },
+    };
   },
   note: async (input) => {
     const key = { name: text(input, 'name'), publicKey: bytes(input, 'publicKey') };

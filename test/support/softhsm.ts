@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openTokenModule } from '../../enclave/hsm/pool.ts';
 import type { PoolEvent, PoolOptions } from '../../enclave/hsm/options.ts';
 import type { Pin, Token, TokenModule } from '../../enclave/ports.ts';
+import { bundledWorker } from './bundled-worker.ts';
 
 const CANDIDATES = [
   '/usr/lib/softhsm/libsofthsm2.so',
@@ -29,7 +29,7 @@ export const WORKER_COMMAND = [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
   '--disable-sigusr1',
-  fileURLToPath(new URL('../../enclave/hsm/worker.ts', import.meta.url)),
+  bundledWorker(new URL('../../enclave/hsm/worker.ts', import.meta.url)),
 ];
 
 export class TestPin implements Pin {

@@ -29,8 +29,12 @@ export interface Finished {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Root of the clone whose command line runs; this one's without. */
+  readonly clone?: string;
   /** Sent to stdin. */
   readonly input?: string | Uint8Array;
+  /** Of the process, when root runs the tests. */
+  readonly uid?: number;
 }
 
 /** Variables of whoever runs the tests must not decide which service a command finds. */
@@ -46,10 +50,12 @@ export function spawnSealwright(
   args: readonly string[],
   options: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
-  return spawn(NODE, [...FLAGS, PROGRAM, ...args], {
+  const program = options.clone === undefined ? PROGRAM : join(options.clone, 'bin/sealwright.mjs');
+  return spawn(NODE, [...FLAGS, program, ...args], {
     cwd: options.cwd ?? REPOSITORY,
     env: environment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
 }
 

@@ -2,9 +2,16 @@ import { Metadata, status as codes } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { explainRefusal } from '../../src/cli/explain-refusal.ts';
-import { SignerError, signerErrorFrom } from '../../src/client/signer-error.ts';
+import {
+  RETRYABLE_ITEMS,
+  SignerError,
+  itemRefusal,
+  signerErrorFrom,
+} from '../../src/client/signer-error.ts';
 import { ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
 import { Status } from '../../src/gen/google/rpc/status.ts';
+import { rpcRow } from '../../src/host/rpc-status.ts';
+import type { Reason } from '../../enclave/wire/error-code.ts';
 
 const PREFIX = 'type.googleapis.com/google.rpc.';
 
@@ -52,6 +59,19 @@ test('keeps a reason that this build does not know', () => {
     signerErrorFrom(serviceError(codes.FAILED_PRECONDITION, packed(info('OF_A_LATER_RELEASE'))))
       .reason,
   ).toBe('OF_A_LATER_RELEASE');
+});
+
+test('of an item of a batch tells what a call would', () => {
+  const metadata = { ring: 'r' };
+  const refusal = itemRefusal({ reason: 'KEY_NOT_FOUND', domain: 'd', metadata });
+  expect(refusal).toBeInstanceOf(SignerError);
+  expect(refusal).toMatchObject({ reason: 'KEY_NOT_FOUND', retryable: false, metadata });
+  const later = itemRefusal({ reason: 'TOKEN_UNAVAILABLE', domain: 'd', metadata });
+  expect(later).toMatchObject({ reason: 'TOKEN_UNAVAILABLE', retryable: true, grpcStatus: 0 });
+});
+
+test.each([...RETRYABLE_ITEMS])('%s of an item is retryable, as the call would be', (reason) => {
+  expect(rpcRow(reason as Reason).retryAfterMs).toBeGreaterThan(0);
 });
 
 describe('without ErrorInfo', () => {

@@ -229,6 +229,26 @@ describe('a platform', () => {
     await expect(await world.boot()).toHaltWith('SEALED_HANDLE_REJECTED', { record: 'boot' });
   });
 
+  test('that gives an older release the secrets of a later one halts', async () => {
+    const world = new World('downgrade');
+    world.platform = new FakePlatform({ svn: 3, secretsOfAnySvn: true });
+    await world.reboot(await world.begin(RINGS));
+    world.platform = new FakePlatform({ svn: 2, secretsOfAnySvn: true });
+    const details = { register: 'svn', sealedBy: '3', running: '2' };
+    await expect(await world.boot()).toHaltWith('MEASUREMENT_CHANGED', details);
+  });
+
+  test('of a later release raises the svn of the state, and there is no way back', async () => {
+    const world = new World('upgrade');
+    world.platform = new FakePlatform({ svn: 2, secretsOfAnySvn: true });
+    const running = await world.begin(RINGS);
+    world.platform = new FakePlatform({ svn: 3, secretsOfAnySvn: true });
+    const later = await world.reboot(running);
+    expect(await phaseOf(later)).toBe(Phase.PHASE_SERVING);
+    world.platform = new FakePlatform({ svn: 2, secretsOfAnySvn: true });
+    await expect(await world.reboot(later)).toHaltWith('MEASUREMENT_CHANGED', { register: 'svn' });
+  });
+
   test('that is no longer simulated is not this cluster', async () => {
     const world = await ended('simulated');
     world.platform = new FakePlatform({ simulated: false });

@@ -1,6 +1,7 @@
 import { constants, createHash, createPublicKey, verify } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { keyId } from '../../enclave/core/key-id.ts';
+import { TokenFailure } from '../../enclave/ports.ts';
 import {
   algorithmFromWire,
   algorithmRow,
@@ -350,15 +351,41 @@ describe('a call', () => {
 });
 
 describe('a token that fails while it signs', () => {
-  test('is unavailable to the caller, whatever the reason', async () => {
+  test.each([
+    ['unavailable', 'TOKEN_UNAVAILABLE'],
+    ['pin-rejected', 'TOKEN_UNAVAILABLE'],
+    ['request-refused', 'TOKEN_REFUSED'],
+  ] as const)('%s is %s to the caller, and nothing more is said', async (kind, reason) => {
     const world = new World('failing');
     const running = await world.begin({ hsm: { algorithm: 'ES256', residency: 'hsm' } });
-    const { TokenFailure } = await import('../../enclave/ports.ts');
-    for (const kind of ['unavailable', 'request-refused', 'pin-rejected'] as const) {
-      world.tokens.fault = () => new TokenFailure(kind, 'sign', 0x30);
-      await expect(running.sign('hsm', { message })).toRefuseWith('TOKEN_UNAVAILABLE', {});
-    }
+    world.tokens.fault = () => new TokenFailure(kind, 'sign', 0x30);
+    await expect(running.sign('hsm', { message })).toRefuseWith(reason, {});
     world.tokens.fault = undefined;
+    expect((await running.sign('hsm', { message })).version).toBe(1);
+  });
+
+  test.each([
+    ['pin-rejected', 'PIN_REJECTED'],
+    ['pin-at-risk', 'PIN_AT_RISK'],
+    ['object-missing', 'TOKEN_INVENTORY_MISMATCH'],
+    ['object-ambiguous', 'TOKEN_INVENTORY_MISMATCH'],
+    ['object-altered', 'TOKEN_OBJECT_REJECTED'],
+  ] as const)('and breaks by %s halts the enclave: %s', async (kind, haltReason) => {
+    const world = new World('broken');
+    const running = await world.begin({ ec: { algorithm: 'ES256' } });
+    world.tokens.breakToken(new TokenFailure(kind, 'sign', 0, '00ff'));
+    await world.tokens.broken;
+    await expect(running).toHaltWith(haltReason, { operation: 'sign', failure: kind, id: '00ff' });
+    await expect(running.sign('ec', { message })).toRefuseWith('ENCLAVE_HALTED', { haltReason });
+    expect(world.tokens.openTokens).toBe(0);
+  });
+
+  test('by a wrong signature is an alarm in the status', async () => {
+    const world = new World('wrong');
+    const running = await world.begin({ hsm: { algorithm: 'ES256', residency: 'hsm' } });
+    expect((await running.status()).alarms).toEqual([]);
+    world.tokens.signedWrong = true;
+    expect((await running.status()).alarms).toEqual(['HSM_SIGNATURE_WRONG']);
     expect((await running.sign('hsm', { message })).version).toBe(1);
   });
 

@@ -13,7 +13,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildEnclave, bundles } from '../../scripts/build-enclave.ts';
+import { buildEnclave, buildEnclaveWith, bundles } from '../../scripts/build-enclave.ts';
+import { digestBundles } from '../../src/simulator/measured-launch.ts';
+import { measureBundles } from '../../src/simulator/measurement.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let temporary = '';
@@ -93,5 +95,75 @@ describe('the enclave bundles', () => {
       'src/host.ts': 'export const host = 1;',
     });
     await expect(buildEnclave(folder, join(temporary, 'refused'))).rejects.toThrow(refusal);
+  });
+});
+
+describe('the enclave on another entry', () => {
+  const CHAINED = 'scripts/bench/enclave/main-chained.ts';
+  const text = (folder: string, file: string): string =>
+    readFileSync(join(temporary, folder, file), 'utf8');
+  /** The bundler writes the path of each file above its part. */
+  const ownFiles = (bundle: string): string[] =>
+    [...bundle.matchAll(/^\/\/ ([\w./-]+\.ts)$/gm)].map((match) => match[1] ?? '');
+
+  beforeAll(async () => {
+    await buildEnclave(root, join(temporary, 'release'));
+    await buildEnclaveWith(root, CHAINED, join(temporary, 'chained'));
+  }, 60_000);
+
+  test('is a folder that the simulated platform can start, without a production entry', () => {
+    expect(readdirSync(join(temporary, 'chained')).sort()).toEqual([
+      'hsm-worker.cjs',
+      'main-simulated.cjs',
+      'pkcs11.node',
+    ]);
+    expect(text('chained', 'hsm-worker.cjs')).toBe(text('release', 'hsm-worker.cjs'));
+  });
+
+  test('measures as none of a release', () => {
+    const mr0 = (entry: 'production' | 'simulated', folder: string): string =>
+      Buffer.from(measureBundles(entry, digestBundles(entry, join(temporary, folder)))).toString(
+        'hex',
+      );
+    const chained = mr0('simulated', 'chained');
+    expect([mr0('simulated', 'release'), mr0('production', 'release')]).not.toContain(chained);
+  });
+
+  test.each(['main.cjs', 'main-simulated.cjs'])(
+    'leaves %s of a release without chained release, and without a way to it',
+    (file) => {
+      const bundle = text('release', file);
+      const files = ownFiles(bundle);
+      expect(files).toContain('enclave/run.ts');
+      expect(files.filter((path) => !path.startsWith('enclave/'))).toEqual([]);
+      // The one log store that there is, and nobody who hands over another.
+      expect(
+        bundle.match(/^var durable = \(links\) => new LinkLogStore\(links\);$/gm),
+      ).toHaveLength(1);
+      expect(bundle.match(/\blogOver\b/g)).toHaveLength(2);
+      expect(bundle.match(/\blogStore: /g)).toEqual(['logStore: ']);
+      const starts = [...bundle.matchAll(/ await run\((.*)\);$/gm)].map((match) => match[1]);
+      expect(starts).toEqual([file === 'main.cjs' ? 'launched' : 'await launchedBySimulator()']);
+    },
+  );
+
+  test('has chained release where it was asked for', () => {
+    const bundle = text('chained', 'main-simulated.cjs');
+    expect(ownFiles(bundle).filter((path) => !path.startsWith('enclave/'))).toEqual([
+      'scripts/bench/enclave/chained-log-store.ts',
+      CHAINED,
+    ]);
+  });
+
+  test.each([
+    ['a file from outside both folders', '../src/host.ts', /may not contain src\/host\.ts/],
+    ['a package that is not announced', '@grpc/grpc-js', /may not contain .*@grpc\/grpc-js/],
+  ])('refuses %s', async (title, specifier, refusal) => {
+    const folder = plant(`other ${title}`, {
+      'entry/main.ts': `import * as it from '${specifier}';\nprocess.stdout.write(typeof it);`,
+      'src/host.ts': 'export const host = 1;',
+    });
+    const built = buildEnclaveWith(folder, 'entry/main.ts', join(temporary, 'other-refused'));
+    await expect(built).rejects.toThrow(refusal);
   });
 });

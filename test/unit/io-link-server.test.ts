@@ -8,6 +8,7 @@ import { listenForHost, type LinkServer } from '../../enclave/io/link-server.ts'
 import { LinkHostStore } from '../../enclave/io/host-store.ts';
 import { SystemClock, systemEntropy } from '../../enclave/io/system.ts';
 import { u32, utf8 } from '../../enclave/wire/bytes.ts';
+import { MAX_RESPONSE_BYTES, PAUSE_UNREAD_BYTES } from '../../enclave/wire/limits.ts';
 import { Link, LinkClosed, type CallHandler } from '../../enclave/wire/link.ts';
 import '../support/matchers.ts';
 
@@ -62,6 +63,14 @@ async function host(handle: CallHandler = () => new Uint8Array(0)): Promise<{
   return { link, socket };
 }
 
+/** Resolves when the number does not grow any more. */
+async function quiet(count: () => number): Promise<void> {
+  for (let last = -1; last !== count();) {
+    last = count();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 describe('the enclave’s socket', () => {
   test('answers the host, and calls it', async () => {
     await listen();
@@ -112,6 +121,47 @@ describe('the enclave’s socket', () => {
     }
     const { link } = await host();
     expect(await link.call('m', utf8('x'))).toEqual(utf8('x'));
+  });
+
+  test('does not read a host that does not read, and goes on when it does', async () => {
+    let asked = 0;
+    const answer = new Uint8Array(100_000);
+    await listen(() => {
+      asked += 1;
+      return answer;
+    });
+    const { link, socket } = await host();
+    socket.pause();
+    const calls = Array.from({ length: 1_000 }, () => link.call('m', new Uint8Array(60_000)));
+    await quiet(() => asked);
+    // What fits into the limit, into the kernel's buffers, and what came in the same piece.
+    expect(asked).toBeGreaterThan(PAUSE_UNREAD_BYTES / answer.byteLength);
+    expect(asked).toBeLessThan(2 * (PAUSE_UNREAD_BYTES / answer.byteLength));
+    socket.resume();
+    expect((await Promise.all(calls)).every((body) => body.byteLength === 100_000)).toBe(true);
+  });
+
+  test('hangs up on a host whose unread answers grow all the same', async () => {
+    const releases: (() => void)[] = [];
+    await listen(
+      () =>
+        new Promise((resolve) => {
+          releases.push(() => {
+            resolve(new Uint8Array(MAX_RESPONSE_BYTES));
+          });
+        }),
+    );
+    const { link, socket } = await host();
+    const calls = Array.from({ length: 40 }, () => link.call('m', new Uint8Array(0)));
+    await quiet(() => releases.length);
+    socket.pause();
+    for (const release of releases) release();
+    await once(socket.resume(), 'close');
+    const ends = await Promise.allSettled(calls);
+    expect(ends.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(20);
+    expect(server.connected()).toBe(false);
+    const next = await host();
+    expect(next.link.inFlight).toBe(0);
   });
 
   test('stays alive when a host breaks the link while its store is asked', async () => {

@@ -456,7 +456,7 @@ describe('an index and an edge that can’t be of one log', () => {
     records: [],
   });
   const sealed = (edge: Edge, version = BigInt(edge.size) + 1n): Uint8Array =>
-    state.seal('log-edge', version, encodeEdge(edge));
+    state.sealer('log-edge')(version, encodeEdge(edge));
   const check = (index: StateIndex, sealedEdge: Uint8Array) => {
     world.logStore.restore({ leaves, sealedEdge });
     return () => checkedEdge(world.ports, state, index);

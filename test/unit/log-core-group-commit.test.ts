@@ -13,6 +13,7 @@ import { FrameKind } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts
 import { LOG_METHODS } from '../../enclave/wire/methods.ts';
 import { MAX_LEAF_BYTES } from '../../enclave/wire/tlog.ts';
 import { verifyInclusion } from '../../src/tlog/merkle.ts';
+import { expandMultiProof } from '../../src/tlog/multi-proof.ts';
 import { MemoryLogStore } from '../support/fakes/memory-log-store.ts';
 import { expectNoFork, headOf, rootsOf } from '../support/log-audit.ts';
 import '../support/matchers.ts';
@@ -209,6 +210,64 @@ describe('a log', () => {
     await Promise.all(bench.append(['again']));
   });
 
+  test('never divides leaves that were appended together', async () => {
+    const bench = new Bench();
+    const singles = bench.append(numbered(1000));
+    const together = bench.log.appendTogether(numbered(100).map(utf8));
+    const last = bench.append(['last']);
+    const committed = await together;
+    await Promise.all([...singles, ...last]);
+    expect(bench.store.batches).toEqual([1000, 101]);
+    expect(committed.firstIndex).toBe(1000);
+    const { size, root } = headOf(committed.checkpoint);
+    expect([size, root]).toEqual([1101, rootsOf(bench.store.leaves)[1101]]);
+    const rootHash = new Uint8Array(Buffer.from(root, 'hex'));
+    for (const [position, leaf] of committed.leaves.entries()) {
+      const proof = committed.proof(position);
+      const inclusion = { leafHash: leafHash(leaf), index: 1000 + position, size, proof };
+      expect(await verifyInclusion(inclusion, rootHash)).toBe(true);
+    }
+    const positions = [0, 7, 8, 99];
+    const expanded = await expandMultiProof({
+      leaves: positions.map((position) => ({
+        index: 1000 + position,
+        leafHash: leafHash(committed.leaves[position] ?? utf8('none')),
+      })),
+      size,
+      proof: committed.multiProof(positions),
+    });
+    expect(expanded?.root).toEqual(rootHash);
+    expect(expanded?.proofs).toEqual(positions.map((position) => committed.proof(position)));
+  });
+
+  test('refuses more leaves or bytes together than one append takes', async () => {
+    const bench = new Bench();
+    const most = await bench.log.appendTogether(numbered(1024).map(utf8));
+    expect(most.leaves).toHaveLength(1024);
+    expect(() => bench.log.appendTogether(numbered(1025).map(utf8))).toThrow(RangeError);
+    const largest = new Uint8Array(MAX_LEAF_BYTES);
+    expect(() => bench.log.appendTogether(numbered(33).map(() => largest))).toThrow(RangeError);
+    await bench.log.appendTogether(numbered(32).map(() => largest));
+    expect(bench.store.batches).toEqual([1024, 32]);
+  });
+
+  test('counts each of the leaves that wait together', async () => {
+    const bench = new Bench();
+    const release = bench.store.hold();
+    const all: Promise<unknown>[] = bench.append(['first']);
+    await turn();
+    for (let i = 0; i < 4; i += 1) all.push(bench.log.appendTogether(numbered(1024).map(utf8)));
+    await expect(() => bench.log.append(utf8('more'))).toRefuseWith('LOG_UNAVAILABLE', {});
+    await expect(() => bench.log.appendTogether([utf8('more')])).toRefuseWith(
+      'LOG_UNAVAILABLE',
+      {},
+    );
+    release();
+    await Promise.all(all);
+    await Promise.all(bench.append(['again']));
+    expect(bench.store.batches).toEqual([1, 1024, 1024, 1024, 1024, 1]);
+  });
+
   test('goes on from an edge', async () => {
     const first = new Bench();
     await Promise.all(first.append(numbered(5)));
@@ -237,16 +296,18 @@ describe('a store that stalls', () => {
     const bench = new Bench();
     const release = stalling(bench, 3);
     const away = [...bench.append(['a', 'b'])];
+    const together = bench.log.appendTogether([utf8('c'), utf8('d')]);
     for (const one of away) await expect(one).toRefuseWith('LOG_UNAVAILABLE', {});
+    await expect(together).toRefuseWith('LOG_UNAVAILABLE', {});
     await expect(() => bench.log.append(utf8('late'))).toRefuseWith('LOG_UNAVAILABLE', {});
     expect(bench.store.appends).toBe(1);
     release();
     await turn();
     // The intents of those who were turned away are in the log: they count as issued.
-    expect(bench.store.leaves.map((leaf) => Buffer.from(leaf).toString())).toEqual(['a', 'b']);
-    expect(headOf(bench.log.checkpoint).size).toBe(2);
-    const [committed] = await Promise.all(bench.append(['c']));
-    expect(committed?.index).toBe(2);
+    expect(bench.store.leaves.map((leaf) => Buffer.from(leaf).toString()).join('')).toBe('abcd');
+    expect(headOf(bench.log.checkpoint).size).toBe(4);
+    const [committed] = await Promise.all(bench.append(['e']));
+    expect(committed?.index).toBe(4);
     expect(bench.failures).toEqual([]);
     expectNoFork(bench.store);
   });

@@ -5,6 +5,11 @@ import { TokenFailure } from '../../enclave/ports.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { Refusal } from '../../enclave/wire/error-code.ts';
 import type { UntrustedCaller } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
+import {
+  MAX_KEPT_ANSWERS,
+  MAX_KEPT_ANSWERS_OF_CALLER,
+  MAX_KEPT_BYTES_OF_CALLER,
+} from '../../enclave/wire/limits.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import {
   MTLS_CALLER,
@@ -208,55 +213,117 @@ describe('a request id', () => {
   });
 });
 
+const identity = (n: number, principal = 'peer:a'): RequestIdentity => ({
+  principal,
+  rank: 'peer',
+  ring: 'ring',
+  method: METHODS.sign,
+  requestId: new Uint8Array(new Uint32Array([n, 0, 0, 0]).buffer),
+});
+const request = utf8('request');
+
+/** Answers requests of numbered identities, and counts how often it had to. */
+class Kept {
+  readonly ids = new RequestIds();
+  runs = 0;
+
+  ask(who: RequestIdentity, answer = request, nowMs = 0): Uint8Array {
+    const first = this.ids.begin(who, request, nowMs);
+    if (first instanceof Uint8Array) return first;
+    this.runs += 1;
+    return first.finish(answer);
+  }
+
+  /** Whether the answer is still there; a caller without one is not given one. */
+  has(who: RequestIdentity): boolean {
+    const first = this.ids.begin(who, request, 0);
+    if (first instanceof Uint8Array) return true;
+    first.fail();
+    return false;
+  }
+}
+
 describe('what is kept of request ids', () => {
-  const identity = (n: number, principal = 'peer:a'): RequestIdentity => ({
-    principal,
-    rank: 'peer',
-    ring: 'ring',
-    method: METHODS.sign,
-    requestId: new Uint8Array(new Uint32Array([n, 0, 0, 0]).buffer),
-  });
-  const request = utf8('request');
-  /** More than are kept. */
+  /** More than are kept of one caller, and of all. */
   const MANY = 40_000;
 
-  test('is bounded: the oldest answers go first', async () => {
-    const ids = new RequestIds();
-    let runs = 0;
-    const ask = (n: number) =>
-      ids.once(identity(n), request, 0, () => {
-        runs += 1;
-        return Uint8Array.of(n & 0xff);
-      });
-    for (let n = 0; n < MANY; n += 1) await ask(n);
-    expect(runs).toBe(MANY);
-    await ask(MANY - 1);
-    await ask(MANY - 32_000);
-    expect(runs).toBe(MANY);
-    await ask(0);
-    expect(runs).toBe(MANY + 1);
+  test('is bounded by number for a caller: its oldest answers go first', () => {
+    const kept = new Kept();
+    for (let n = 0; n < MANY; n += 1) kept.ask(identity(n));
+    expect(kept.runs).toBe(MANY);
+    const oldest = MANY - MAX_KEPT_ANSWERS_OF_CALLER;
+    for (const n of [MANY - 1, oldest + 1, oldest]) expect(kept.has(identity(n))).toBe(true);
+    for (const n of [oldest - 1, 0]) expect(kept.has(identity(n))).toBe(false);
+  });
+
+  test('is bounded by bytes for a caller', () => {
+    const kept = new Kept();
+    const answer = new Uint8Array(MAX_KEPT_BYTES_OF_CALLER / 10);
+    for (let n = 0; n < 20; n += 1) kept.ask(identity(n), answer);
+    // Ten would fit but for what each costs beside its bytes.
+    const found = [...Array(20).keys()].filter((n) => kept.has(identity(n)));
+    expect(found).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19]);
+  });
+
+  test.each(['number', 'bytes'])('lets nobody push out another’s answers by %s', (by) => {
+    const kept = new Kept();
+    const few = [...Array(100).keys()].map((n) => identity(n, 'peer:modest'));
+    for (const who of few) kept.ask(who, utf8('modest'));
+    const [count, answer] =
+      by === 'number'
+        ? [MAX_KEPT_ANSWERS_OF_CALLER * 2, request]
+        : [200, new Uint8Array(MAX_KEPT_BYTES_OF_CALLER / 100)];
+    for (const greedy of ['peer:a', 'peer:b', 'peer:c', 'peer:d']) {
+      for (let n = 0; n < count; n += 1) kept.ask(identity(n, greedy), answer);
+    }
+    for (const who of few) expect(kept.has(who)).toBe(true);
+    // A newcomer finds room too, and keeps it.
+    kept.ask(identity(0, 'peer:late'));
+    for (let n = count; n < 2 * count; n += 1) kept.ask(identity(n, 'peer:a'), answer);
+    expect(kept.has(identity(0, 'peer:late'))).toBe(true);
+  });
+
+  test('of many callers is bounded for all: whoever has most loses its oldest', () => {
+    const kept = new Kept();
+    const callers = [...Array(200).keys()].map((n) => `peer:${String(n)}`);
+    const each = MAX_KEPT_ANSWERS / callers.length;
+    for (let n = 0; n < 2 * each; n += 1) {
+      for (const principal of callers) kept.ask(identity(n, principal));
+    }
+    for (const principal of callers) {
+      const found = [...Array(Math.floor(2 * each)).keys()].filter((n) =>
+        kept.has(identity(n, principal)),
+      );
+      expect(Math.abs(found.length - each)).toBeLessThan(3);
+      expect(found.at(-1)).toBe(Math.floor(2 * each) - 1);
+    }
   });
 
   test('never loses one in flight, however many come after it', async () => {
-    const ids = new RequestIds();
-    let release: (answer: Uint8Array) => void = () => undefined;
-    const first = ids.once(identity(0, 'peer:slow'), request, 0, () => {
-      return new Promise((resolve) => {
-        release = resolve;
-      });
-    });
-    for (let n = 0; n < MANY; n += 1) {
-      await ids.once(identity(n), request, TEN_MINUTES_MS * 2, () => request);
-    }
-    const again = () =>
-      ids.once(identity(0, 'peer:slow'), request, TEN_MINUTES_MS * 2, () => utf8('second'));
-    await expect(again).toRefuseWith('REQUEST_IN_FLIGHT');
-    release(utf8('first'));
-    expect(await first).toEqual(utf8('first'));
+    const kept = new Kept();
+    const slow = identity(0, 'peer:slow');
+    const first = kept.ids.begin(slow, request, 0);
+    if (first instanceof Uint8Array) throw new Error('not the first use');
+    const later = TEN_MINUTES_MS * 2;
+    for (let n = 1; n < MANY; n += 1) kept.ask(identity(n, 'peer:slow'), request, later);
+    const again = (): unknown => kept.ids.begin(slow, request, later);
+    await expect(() => Promise.resolve().then(again)).toRefuseWith('REQUEST_IN_FLIGHT');
+    expect(first.finish(utf8('first'))).toEqual(utf8('first'));
   });
 
-  test('belongs to one principal, rank, ring and method', async () => {
-    const ids = new RequestIds();
+  test('is nothing of a request that failed', () => {
+    const kept = new Kept();
+    for (let n = 0; n < 3; n += 1) {
+      const first = kept.ids.begin(identity(1), request, 0);
+      if (first instanceof Uint8Array) throw new Error('kept');
+      first.fail();
+    }
+    kept.ask(identity(1));
+    expect(kept.runs).toBe(1);
+  });
+
+  test('belongs to one principal, rank, ring and method', () => {
+    const kept = new Kept();
     const others: Partial<RequestIdentity>[] = [
       {},
       { principal: 'peer:b' },
@@ -264,18 +331,12 @@ describe('what is kept of request ids', () => {
       { ring: 'another' },
       { method: METHODS.getKey },
     ];
-    let runs = 0;
-    for (const other of [...others, ...others]) {
-      await ids.once({ ...identity(1), ...other }, request, 0, () => {
-        runs += 1;
-        return request;
-      });
-    }
-    expect(runs).toBe(others.length);
+    for (const other of [...others, ...others]) kept.ask({ ...identity(1), ...other });
+    expect(kept.runs).toBe(others.length);
   });
 
-  test('can’t be confused by names', async () => {
-    const ids = new RequestIds();
+  test('can’t be confused by names', () => {
+    const kept = new Kept();
     const names = [
       ['a', 'b'],
       ['a"', ',"b'],
@@ -284,21 +345,15 @@ describe('what is kept of request ids', () => {
       ['a\u0000', 'b'],
       ['a', '\u0000b'],
     ] as const;
-    let runs = 0;
-    for (const [principal, ring] of names) {
-      await ids.once({ ...identity(1), principal, ring }, request, 0, () => {
-        runs += 1;
-        return request;
-      });
-    }
-    expect(runs).toBe(names.length);
+    for (const [principal, ring] of names) kept.ask({ ...identity(1), principal, ring });
+    expect(kept.runs).toBe(names.length);
   });
 
-  test('are copies', async () => {
-    const ids = new RequestIds();
+  test('are copies', () => {
+    const kept = new Kept();
     const answer = utf8('answer');
-    await ids.once(identity(1), request, 0, () => answer);
+    kept.ask(identity(1), answer);
     answer.fill(0);
-    expect(await ids.once(identity(1), request, 0, () => answer)).toEqual(utf8('answer'));
+    expect(kept.ask(identity(1))).toEqual(utf8('answer'));
   });
 });

@@ -229,10 +229,14 @@ describe('a signature', () => {
   test('of a token that fails leaves an intent without outcome', async () => {
     const { world, running } = await begun('intent');
     const before = world.logStore.leaves.length;
-    for (const kind of ['unavailable', 'request-refused', 'object-altered'] as const) {
+    for (const [kind, reason] of [
+      ['unavailable', 'TOKEN_UNAVAILABLE'],
+      ['request-refused', 'TOKEN_REFUSED'],
+      ['object-altered', 'TOKEN_UNAVAILABLE'],
+    ] as const) {
       world.tokens.fault = (operation) =>
         operation === 'sign' ? new TokenFailure(kind, operation) : undefined;
-      await expect(running.sign('hsm', { message })).toRefuseWith('TOKEN_UNAVAILABLE', {});
+      await expect(running.sign('hsm', { message })).toRefuseWith(reason, {});
     }
     world.tokens.fault = undefined;
     await turn();

@@ -5,6 +5,8 @@ import { batches, openStore, outcome, readAll, type TestBatch } from '../support
 import { MemoryLogFiles } from '../support/memory-log-files.ts';
 
 const JOURNAL = 'journal-0000000000000000';
+/** Room for some batches, and short enough to go through byte by byte. */
+const ROOM = 600;
 
 async function filled(counts: Iterable<number>, segmentBytes?: number): Promise<MemoryLogFiles> {
   const files = new MemoryLogFiles();
@@ -12,6 +14,13 @@ async function filled(counts: Iterable<number>, segmentBytes?: number): Promise<
   for (const batch of batches(counts)) expect(await opened.append(batch)).toBe('ok');
   await opened.store.close();
   return files;
+}
+
+/** Bytes of a file of the journal without the room behind its last record. */
+function written(bytes: Buffer): Buffer {
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  expect(end).toBeLessThan(ROOM);
+  return bytes.subarray(0, end);
 }
 
 function changed(batch: TestBatch, change: Partial<LogAppendRequest>): { body: Uint8Array } {
@@ -84,13 +93,13 @@ describe('an append', () => {
 describe('recovery', () => {
   it('of a journal that was cut at any byte has every whole batch', async () => {
     const list = [...batches([2, 1, 3])];
-    const files = await filled([2, 1, 3]);
+    const files = await filled([2, 1, 3], ROOM);
     const bytes = files.get(JOURNAL);
     const sizes = new Set<number>();
     for (let length = 0; length <= bytes.byteLength; length += 1) {
       const cut = files.copy();
       cut.put(JOURNAL, bytes.subarray(0, length));
-      const opened = await openStore(cut);
+      const opened = await openStore(cut, ROOM);
       const { size, sealedEdge } = await opened.state();
       sizes.add(size);
       const count = [0, 2, 3, 6].indexOf(size);
@@ -99,21 +108,44 @@ describe('recovery', () => {
       // It goes on from there, and what was torn is gone.
       for (const batch of list.slice(count)) expect(await opened.append(batch)).toBe('ok');
       await opened.store.close();
-      expect(cut.get(JOURNAL).equals(bytes)).toBe(true);
+      expect(written(cut.get(JOURNAL)).equals(written(bytes))).toBe(true);
     }
     expect([...sizes].sort()).toEqual([0, 2, 3, 6]);
   });
 
+  it.each<[string, (bytes: Buffer, from: number, at: number, end: number) => void]>([
+    ['front', (bytes, from, at) => void bytes.fill(0, from, at)],
+    ['end', (bytes, _from, at, end) => void bytes.fill(0, at, end)],
+  ])('drops a batch of which the %s is missing in its room', async (_name, tear) => {
+    const [, second = { body: new Uint8Array(0) }] = batches([2, 1]);
+    const files = await filled([2, 1], ROOM);
+    const bytes = files.get(JOURNAL);
+    const from = bytes.lastIndexOf('SWrc');
+    const end = written(bytes).byteLength;
+    for (let at = from + 1; at < end; at += 1) {
+      const copy = Buffer.from(bytes);
+      tear(copy, from, at, end);
+      const torn = files.copy();
+      torn.put(JOURNAL, copy);
+      const opened = await openStore(torn, ROOM);
+      expect(opened.events).toEqual([{ event: 'log.opened', leaves: 2 }]);
+      expect(await opened.append(second)).toBe('ok');
+      await opened.store.close();
+      expect(written(torn.get(JOURNAL)).equals(written(bytes))).toBe(true);
+    }
+  });
+
   it('names an edit of any byte, or drops the last batch as torn', async () => {
-    const files = await filled([2, 1]);
+    const files = await filled([2, 1], ROOM);
     const bytes = files.get(JOURNAL);
     const lastRecord = bytes.lastIndexOf('SWrc');
+    const end = written(bytes).byteLength;
     for (let at = 0; at < bytes.byteLength; at += 1) {
       const edited = files.copy();
       const copy = Buffer.from(bytes);
       copy[at] = (copy[at] ?? 0) ^ 0x40;
       edited.put(JOURNAL, copy);
-      const opened = await openStore(edited);
+      const opened = await openStore(edited, ROOM);
       if (at < lastRecord) {
         expect(await outcome(opened.state())).toBe('LOG_STORE_CONFLICT');
         expect(await outcome(opened.read(0, 1))).toBe('LOG_STORE_CONFLICT');
@@ -122,7 +154,7 @@ describe('recovery', () => {
         ]);
         // Nothing is written over it.
         expect(edited.get(JOURNAL).equals(copy)).toBe(true);
-      } else expect((await opened.state()).size).toBe(2);
+      } else expect((await opened.state()).size).toBe(at < end ? 2 : 3);
     }
   });
 
@@ -187,6 +219,26 @@ describe('a record that nobody can have appended', () => {
 });
 
 describe('the files of the journal', () => {
+  it('have their length from the beginning, so that an append changes none', async () => {
+    const files = new MemoryLogFiles();
+    const opened = await openStore(files, ROOM);
+    for (const batch of batches([1, 1, 1])) {
+      await opened.append(batch);
+      expect(files.get(JOURNAL)).toHaveLength(ROOM);
+    }
+  });
+
+  it('are begun without room for more where the disk has none', async () => {
+    // Behind those that open the store come the creation of the file, and its first write.
+    const counted = new MemoryLogFiles();
+    await openStore(counted, ROOM);
+    const files = new MemoryLogFiles(undefined, { at: counted.operations + 2, kind: 'ENOSPC' });
+    const opened = await openStore(files, ROOM);
+    for (const batch of batches([1, 1])) expect(await opened.append(batch)).toBe('ok');
+    expect(files.faulted).toBe(true);
+    expect(files.get(JOURNAL).byteLength).toBeLessThan(ROOM);
+  });
+
   const COUNTS = Array<number>(60).fill(25);
 
   it('stay few, and hold the last batch and its edge', async () => {

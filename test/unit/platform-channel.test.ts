@@ -1,13 +1,23 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { SimulatedPlatform } from '../../enclave/platform/simulated/attester.ts';
-import { PlatformChannel, PlatformGone } from '../../enclave/platform/simulated/channel.ts';
+import { PlatformChannel } from '../../enclave/platform/simulated/channel.ts';
 import { checkLaunch, receiveLaunch } from '../../enclave/platform/simulated/launch.ts';
+import { PlatformFailure } from '../../enclave/ports.ts';
 import {
   PlatformMessage,
   PlatformRequest,
   type Launch,
 } from '../../enclave/wire/gen/sealwright/enclave/v1/platform.ts';
+import { MAX_PLATFORM_CALLS } from '../../enclave/wire/limits.ts';
+import { canonicalize, type SignedJson } from '../../enclave/wire/signed-json.ts';
+
+const manifest = (members: Readonly<Record<string, SignedJson>>): Uint8Array =>
+  canonicalize({
+    nodeFlags: ['--frozen-intrinsics'],
+    moduleEnvironment: { SOFTHSM2_CONF: '@config', EMPTY: '' },
+    ...members,
+  });
 
 const goodLaunch: Launch = {
   measurements: [0, 1, 2].map((i) => new Uint8Array(48).fill(i)),
@@ -18,8 +28,9 @@ const goodLaunch: Launch = {
   workerEnvironment: { SOFTHSM2_CONF: '/p/module.conf', EMPTY: '' },
   modulePath: '/p/module.so',
   workers: 2,
-  launchManifest: Uint8Array.of(0x7b, 0x7d),
+  launchManifest: manifest({}),
   endorsements: [Uint8Array.of(0x30)],
+  requiredHardening: ['no-network'],
 };
 
 /** The platform's end, in memory. */
@@ -46,17 +57,24 @@ class FakeStream extends EventEmitter {
   }
 }
 
-function open(): { stream: FakeStream; channel: PlatformChannel; closings: () => number } {
+function open(deadlineMs = 10_000): {
+  stream: FakeStream;
+  channel: PlatformChannel;
+  closings: () => number;
+} {
   const stream = new FakeStream();
   let closings = 0;
-  const channel = new PlatformChannel(stream, () => {
+  const onClose = (): void => {
     closings += 1;
-  });
+  };
+  const channel = new PlatformChannel(stream, onClose, { deadlineMs });
   return { stream, channel, closings: () => closings };
 }
 
-async function launched(): Promise<ReturnType<typeof open> & { platform: SimulatedPlatform }> {
-  const opened = open();
+async function launched(
+  deadlineMs?: number,
+): Promise<ReturnType<typeof open> & { platform: SimulatedPlatform }> {
+  const opened = open(deadlineMs);
   opened.stream.send({ $case: 'launch', value: goodLaunch });
   const launch = await receiveLaunch(opened.channel);
   return { ...opened, platform: new SimulatedPlatform(opened.channel, launch) };
@@ -95,8 +113,47 @@ describe('channel', () => {
     const { stream, platform, closings } = await launched();
     const answer = platform.deriveSecret('boot/v1');
     stream.respond(1n, new Uint8Array(0), true);
-    await expect(answer).rejects.toThrow(PlatformGone);
+    await expect(answer).rejects.toMatchObject({ kind: 'refused' });
     expect(closings()).toBe(0);
+  });
+
+  it('gives up a call that is not answered in time, and drops the late answer', async () => {
+    const { stream, platform, closings } = await launched(20);
+    await expect(platform.deriveSecret('boot/v1')).rejects.toMatchObject({ kind: 'silent' });
+    const next = platform.deriveSecret('root/v1');
+    stream.respond(1n, new Uint8Array(32).fill(1));
+    stream.respond(2n, new Uint8Array(32).fill(2));
+    expect((await next)[0]).toBe(2);
+    expect(closings()).toBe(0);
+  });
+
+  it('takes an answer that came while this process could not run', async () => {
+    const { stream, platform } = await launched(20);
+    const answer = platform.deriveSecret('boot/v1');
+    setTimeout(() => {
+      const until = performance.now() + 50;
+      while (performance.now() < until);
+      // As a socket gives it: after the timers that are due by now, the deadline's among them.
+      setImmediate(() => {
+        stream.respond(1n, new Uint8Array(32).fill(1));
+      });
+    }, 0);
+    expect((await answer)[0]).toBe(1);
+  });
+
+  it('asks no more of a platform that answers nothing, until it answers', async () => {
+    const { stream, platform } = await launched(20);
+    const calls = Array.from({ length: MAX_PLATFORM_CALLS }, () =>
+      platform.deriveSecret('boot/v1'),
+    );
+    for (const call of calls) await expect(call).rejects.toMatchObject({ kind: 'silent' });
+    const written = stream.written.length;
+    await expect(platform.deriveSecret('root/v1')).rejects.toMatchObject({ kind: 'silent' });
+    expect(stream.written.length).toBe(written);
+    stream.respond(1n, new Uint8Array(32));
+    const next = platform.deriveSecret('root/v1');
+    stream.respond(BigInt(MAX_PLATFORM_CALLS) + 1n, new Uint8Array(32).fill(9));
+    expect((await next)[0]).toBe(9);
   });
 
   it.each([
@@ -137,9 +194,9 @@ describe('channel', () => {
     const second = platform.deriveSecret('root/v1');
     disturb(stream);
     stream.emit('close');
-    await expect(second).rejects.toThrow(PlatformGone);
+    await expect(second).rejects.toThrow(PlatformFailure);
     await first;
-    await expect(platform.deriveSecret('boot/v1')).rejects.toThrow(PlatformGone);
+    await expect(platform.deriveSecret('boot/v1')).rejects.toThrow(PlatformFailure);
     expect(closings()).toBe(1);
     expect(stream.destroyed).toBe(true);
   });
@@ -147,7 +204,7 @@ describe('channel', () => {
   it('rejects the launch when the platform goes before it', async () => {
     const { stream, channel } = open();
     stream.emit('close');
-    await expect(receiveLaunch(channel)).rejects.toThrow(PlatformGone);
+    await expect(receiveLaunch(channel)).rejects.toThrow(PlatformFailure);
   });
 
   it('closes on answers of another length', async () => {
@@ -155,13 +212,13 @@ describe('channel', () => {
       const { stream, platform, closings } = await launched();
       const answer = platform.deriveSecret('boot/v1');
       stream.respond(1n, new Uint8Array(length));
-      await expect(answer).rejects.toThrow(PlatformGone);
+      await expect(answer).rejects.toThrow(PlatformFailure);
       expect(closings()).toBe(1);
     }
     const { stream, platform, closings } = await launched();
     const answer = platform.quote(new Uint8Array(64));
     stream.respond(1n, new Uint8Array(375));
-    await expect(answer).rejects.toThrow(PlatformGone);
+    await expect(answer).rejects.toThrow(PlatformFailure);
     expect(closings()).toBe(1);
   });
 
@@ -192,19 +249,29 @@ describe('launch', () => {
     ['a long socket', { linkSocket: `/${'x'.repeat(107)}` }],
     ['a variable name', { workerEnvironment: { 'A=B': '' } }],
     ['no manifest', { launchManifest: new Uint8Array(0) }],
+    ['a manifest that is no JSON', { launchManifest: Uint8Array.of(1) }],
+    ['a manifest without flags', { launchManifest: manifest({ nodeFlags: {} }) }],
+    ['a flag that is none', { launchManifest: manifest({ nodeFlags: [{}] }) }],
+    ['a variable that was not measured', { workerEnvironment: { A: 'b' } }],
+    [
+      'one variable more than measured',
+      { workerEnvironment: { ...goodLaunch.workerEnvironment, LD_PRELOAD: '/x.so' } },
+    ],
+    ['another value than measured', { workerEnvironment: { SOFTHSM2_CONF: '/p', EMPTY: 'x' } }],
+    ['17 required words', { requiredHardening: Array<string>(17).fill('no-network') }],
     ['no endorsements', { endorsements: [] }],
     ['five endorsements', { endorsements: Array<Uint8Array>(5).fill(Uint8Array.of(1)) }],
     ['an empty endorsement', { endorsements: [new Uint8Array(0)] }],
   ];
 
   it('is taken as it is when it is right', () => {
-    expect(checkLaunch(goodLaunch)).toEqual(goodLaunch);
+    expect(checkLaunch(goodLaunch)).toEqual({ ...goodLaunch, nodeFlags: ['--frozen-intrinsics'] });
   });
 
   it.each(changes)('is refused with %s, and ends the channel', async (_, change) => {
     const { stream, channel, closings } = open();
     stream.send({ $case: 'launch', value: { ...goodLaunch, ...change } });
-    await expect(receiveLaunch(channel)).rejects.toThrow(PlatformGone);
+    await expect(receiveLaunch(channel)).rejects.toThrow(PlatformFailure);
     expect(closings()).toBe(1);
   });
 });

@@ -13,6 +13,7 @@ import {
 import { encodeTlogProof, parseTlogProof } from '../../enclave/wire/tlog-proof.ts';
 import { TlogError, toBeSignedHashInput, type TlogRule } from '../../enclave/wire/tlog.ts';
 import { noteSigner, signedNote } from '../../scripts/log-maker.ts';
+import { receiptsOf, type BatchReceipt } from '../../src/tlog/batch-receipt.ts';
 import { parseLeaf } from '../../src/tlog/leaf.ts';
 import { rootFromInclusion } from '../../src/tlog/merkle.ts';
 import { noteKeyId, openNote } from '../../src/tlog/note.ts';
@@ -129,6 +130,61 @@ describe('what the enclave writes', () => {
     const { checks, says } = await verifyReceipt(foreign, log);
 
     expect(JSON.stringify([checks, says])).not.toMatch(/[\u0080-\u009f\u202a-\u202e]/u);
+  });
+});
+
+describe('the receipts of a batch', () => {
+  const SOME = [0, 2, 3, LAST];
+  const shared: BatchReceipt = {
+    leaves: SOME.map((index) => {
+      const { leaf, salt: kept } = receiptOf(index);
+      return { leaf, index, salt: kept };
+    }),
+    proof: batch.multiProof(SOME),
+    checkpoint,
+  };
+  const [first, second, ...rest] = shared.leaves;
+  if (first === undefined || second === undefined) throw new Error('four leaves');
+  const [hash, ...hashes] = shared.proof;
+  if (hash === undefined) throw new Error('a hash');
+
+  test('are those that the log gives one by one, of all leaves too', async () => {
+    expect(await receiptsOf(shared)).toEqual(SOME.map(receiptOf));
+    const all = LEAVES.map((_, index) => receiptOf(index));
+    expect(await receiptsOf({ leaves: all, proof: [], checkpoint })).toEqual(all);
+  });
+
+  test.each<[string, Partial<BatchReceipt>, string]>([
+    ['no leaf', { leaves: [] }, '/proof'],
+    ['a leaf less', { leaves: [first, ...rest] }, '/proof'],
+    ['leaves in another order', { leaves: [second, first, ...rest] }, '/proof'],
+    ['a leaf twice', { leaves: [first, first, ...rest] }, '/proof'],
+    ['a number beyond the tree', { leaves: [{ ...first, index: LEAVES.length }] }, '/proof'],
+    ['a number beyond all', { leaves: [{ ...first, index: 2 ** 64 }] }, '/proof'],
+    ['a hash less', { proof: hashes }, '/proof'],
+    ['a hash more', { proof: [...shared.proof, hash] }, '/proof'],
+    ['a short hash', { proof: [hash.slice(1), ...hashes] }, '/proof'],
+    ['a checkpoint that is none', { checkpoint: 'nothing\n' }, '/checkpoint'],
+  ])('are none with %s', async (_name, changed, place) => {
+    const error: unknown = await receiptsOf({ ...shared, ...changed }).catch((e: unknown) => e);
+
+    expect(error).toBeInstanceOf(MalformedReceipt);
+    expect(error).toMatchObject({ place });
+  });
+
+  test.each<[string, Partial<BatchReceipt>]>([
+    ['another hash', { proof: [new Uint8Array(32), ...hashes] }],
+    ['hashes in another order', { proof: [...shared.proof].reverse() }],
+    ['another leaf', { leaves: [{ ...first, leaf: second.leaf }, second, ...rest] }],
+    ['another number', { leaves: [{ ...first, index: 1 }, second, ...rest] }],
+  ])('are all false with %s', async (_name, changed) => {
+    const found = await receiptsOf({ ...shared, ...changed }).catch(() => []);
+    for (const one of found) {
+      const { checks } = await verifyReceipt(one, log);
+      const inclusion = checks.find(({ id }) => id === 'receipt-inclusion');
+      expect(inclusion?.verdict).toBe('contraindicated');
+    }
+    expect(found).toHaveLength(SOME.length);
   });
 });
 

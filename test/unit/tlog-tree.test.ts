@@ -9,7 +9,13 @@ import {
   type Edge,
 } from '../../enclave/log/tree.ts';
 import { completeSubtrees, parseDecimal, splitPoint } from '../../enclave/wire/tlog.ts';
-import { edgeHashes, inclusionPath, leafHashOf, treeHash } from '../../scripts/log-maker.ts';
+import {
+  edgeHashes,
+  inclusionPath,
+  leafHashOf,
+  multiPath,
+  treeHash,
+} from '../../scripts/log-maker.ts';
 
 const LEAVES = 100;
 const hashes = Array.from({ length: LEAVES }, (_, i) => leafHashOf(Uint8Array.of(i)));
@@ -27,6 +33,21 @@ describe('a batch', () => {
         expect(batch.root).toEqual(treeHash(tree));
         for (let index = from; index < to; index += 1) {
           expect(batch.proof(index - from)).toEqual(inclusionPath(index, tree));
+        }
+      }
+    }
+  });
+
+  test('from every size to every size up to 14 has the multi-proof of every set of its leaves', () => {
+    for (let to = 1; to <= 14; to += 1) {
+      for (let from = Math.max(0, to - 6); from < to; from += 1) {
+        const batch = new Batch(edgeOf(from), hashes.slice(from, to));
+        const tree = hashes.slice(0, to);
+        for (let set = 1; set < 2 ** (to - from); set += 1) {
+          const positions = [...Array(to - from).keys()].filter((i) => (set >> i) & 1);
+          const indices = positions.map((position) => from + position);
+
+          expect(batch.multiProof(positions)).toEqual(multiPath(indices, tree));
         }
       }
     }
@@ -50,6 +71,7 @@ describe('a batch', () => {
     expect(batch.edge.size).toBe(size + 1);
     expect(batch.edge.hashes.slice(0, 2)).toEqual([one, two]);
     expect(batch.proof(0)).toEqual([three, two, one]);
+    expect(batch.multiProof([0])).toEqual([one, two, three]);
   });
 
   test('keeps nothing of what it was given', () => {
@@ -88,6 +110,13 @@ describe('a batch', () => {
     const batch = new Batch(edgeOf(2), hashes.slice(2, 5));
 
     expect(() => batch.proof(position)).toThrow(RangeError);
+    expect(() => batch.multiProof([position])).toThrow(RangeError);
+  });
+
+  test.each([[[1, 0]], [[1, 1]], [[0, 2, 1]]])('has no multi-proof of leaves %j', (positions) => {
+    const batch = new Batch(edgeOf(2), hashes.slice(2, 5));
+
+    expect(() => batch.multiProof(positions)).toThrow(RangeError);
   });
 });
 

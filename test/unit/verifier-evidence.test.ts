@@ -54,6 +54,7 @@ describe('claims', () => {
   const other: Readonly<Record<string, Json>> = {
     bootEpoch: 8,
     checkpoint: 'simulated/vectors\n1\nAAAA\n',
+    hardening: ['no-network', 'own-uid', 'seccomp'],
     hostAssertedRings: ['kube'],
     issuedAt: NOW - 1000,
     logOrigin: 'simulated/other',

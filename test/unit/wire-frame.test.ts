@@ -1,3 +1,4 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { describe, expect, test } from 'vitest';
 import { concatBytes, toHex, u32 } from '../../enclave/wire/bytes.ts';
 import {
@@ -8,7 +9,7 @@ import {
   type FrameRule,
 } from '../../enclave/wire/frame.ts';
 import { FrameKind, type Frame } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
-import { MAX_FRAME_BYTES } from '../../enclave/wire/limits.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_FIELDS } from '../../enclave/wire/limits.ts';
 import { Link } from '../../enclave/wire/link.ts';
 import { bitFlips, outputOf, readVectors, thrown, truncations } from '../support/vectors.ts';
 
@@ -171,6 +172,23 @@ describe('a frame', () => {
     // Field 15, wire type 0: to be additive is what protobuf is for.
     const later = decodeFrame(concatBytes(bytes.subarray(4), hexBytes('7801')));
     expect(asJson(later)).toEqual(asJson(frame));
+  });
+
+  test('has at most as many fields as the limit, those inside its messages included', () => {
+    const message = bytes.subarray(4);
+    // Field 15, empty.
+    const unknown = (count: number): Uint8Array =>
+      new Uint8Array(2 * count).map((_, i) => (i % 2 === 0 ? 0x7a : 0));
+    const caller = (count: number): Uint8Array =>
+      new BinaryWriter().uint32(0x3a).bytes(unknown(count)).finish();
+    // Nine fields, three inside the caller, two inside the detail.
+    const most = MAX_MESSAGE_FIELDS - 14;
+    const outcome = (more: Uint8Array): string =>
+      ruleOf(thrown(() => decodeFrame(concatBytes(message, more))));
+    expect(outcome(unknown(most))).toBe('accept');
+    expect(outcome(unknown(most + 1))).toBe('PROTOBUF');
+    expect(outcome(caller(most - 1))).toBe('accept');
+    expect(outcome(caller(most))).toBe('PROTOBUF');
   });
 
   test('may be as large as the limit and no larger', () => {

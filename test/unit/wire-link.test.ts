@@ -9,8 +9,15 @@ import {
   MAX_DEADLINE_MS,
   MAX_FRAME_BYTES,
   MAX_IN_FLIGHT,
+  MAX_IN_FLIGHT_BYTES,
 } from '../../enclave/wire/limits.ts';
-import { Link, LinkClosed, type CallHandler, type IncomingCall } from '../../enclave/wire/link.ts';
+import {
+  InFlight,
+  Link,
+  LinkClosed,
+  type CallHandler,
+  type IncomingCall,
+} from '../../enclave/wire/link.ts';
 import '../support/matchers.ts';
 import { thrown } from '../support/vectors.ts';
 
@@ -34,8 +41,9 @@ class End {
   readonly link: Link;
   readonly #reader = new MessageReader();
 
-  constructor(handle: CallHandler = () => new Uint8Array(0)) {
+  constructor(handle: CallHandler = () => new Uint8Array(0), inFlight = new InFlight()) {
     this.link = new Link({
+      inFlight,
       send: (bytes) => {
         for (const message of this.#reader.push(bytes)) this.sent.push(decodeFrame(message));
       },
@@ -228,6 +236,62 @@ describe('what the other side may not do', () => {
     end.receive({ streamId: BigInt(MAX_IN_FLIGHT + 2) });
     expect(end.last?.code).toBe(ERROR_CODES.RATE_LIMITED);
     end.link.closed();
+  });
+});
+
+describe('bytes in flight', () => {
+  /** A frame of the largest size, of which the body is the smallest part. */
+  const large = { body: new Uint8Array(16), method: 'm'.repeat(MAX_FRAME_BYTES - 64) };
+  const most = Math.floor(MAX_IN_FLIGHT_BYTES / MAX_FRAME_BYTES);
+  const never: CallHandler = () => new Promise(() => undefined);
+
+  test('are those of whole frames, whatever their calls look at', () => {
+    const end = new End(never);
+    for (let i = 1; i <= most + 1; i += 1) end.receive({ ...large, streamId: BigInt(i) });
+    expect(end.link.serving).toBe(most);
+    expect(end.last).toMatchObject({ code: ERROR_CODES.RATE_LIMITED, streamId: BigInt(most + 1) });
+    // A small one still fits.
+    end.receive({ streamId: BigInt(most + 2) });
+    expect(end.link.serving).toBe(most + 1);
+  });
+
+  test('are given back when a call ends, however it ends', async () => {
+    const ends: CallHandler[] = [
+      () => new Uint8Array(0),
+      () => Promise.resolve(new Uint8Array(0)),
+      () => Promise.reject(new Refusal('INTERNAL')),
+      () => {
+        throw new Error('a bug');
+      },
+    ];
+    const end = new End((call) => (ends[call.timeoutMs % 4] ?? never)(call));
+    for (let i = 1; i <= 2 * most; i += 1) {
+      end.receive({ ...large, streamId: BigInt(i), timeoutMs: i });
+      await Promise.resolve();
+    }
+    expect(end.sent).toHaveLength(2 * most);
+    expect(end.sent.some(({ code }) => code === ERROR_CODES.RATE_LIMITED)).toBe(false);
+  });
+
+  test('of a link that closed are still held, and only by what still works', async () => {
+    const inFlight = new InFlight();
+    let finish: () => void = () => undefined;
+    const work = new Promise<Uint8Array>((resolve) => {
+      finish = () => {
+        resolve(new Uint8Array(0));
+      };
+    });
+    const first = new End(() => work, inFlight);
+    for (let i = 1; i <= MAX_IN_FLIGHT; i += 1) first.receive({ streamId: BigInt(i) });
+    first.link.closed();
+    const second = new End(() => new Uint8Array(0), inFlight);
+    second.receive({ streamId: 1n });
+    expect(second.last?.code).toBe(ERROR_CODES.RATE_LIMITED);
+    finish();
+    await work;
+    await Promise.resolve();
+    second.receive({ streamId: 2n });
+    expect(second.last?.code).toBe(0);
   });
 });
 

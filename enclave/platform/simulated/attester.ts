@@ -1,6 +1,12 @@
 /** The simulated platform behind the ports. It protects nothing; its evidence says so by its root. */
-import type { Attester, PlatformIdentity, Sealer, SecretLabel } from '../../ports.ts';
-import { PlatformGone, type PlatformChannel } from './channel.ts';
+import {
+  PlatformFailure,
+  type Attester,
+  type PlatformIdentity,
+  type Sealer,
+  type SecretLabel,
+} from '../../ports.ts';
+import type { PlatformChannel } from './channel.ts';
 import type { CheckedLaunch } from './launch.ts';
 
 const REPORT_DATA_BYTES = 64;
@@ -41,8 +47,8 @@ export class SimulatedPlatform implements Attester, Sealer {
     return secret;
   }
 
-  #broken(): PlatformGone {
+  #broken(): PlatformFailure {
     this.#channel.close();
-    return new PlatformGone();
+    return new PlatformFailure('gone');
   }
 }

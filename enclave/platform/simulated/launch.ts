@@ -1,7 +1,8 @@
 /** The platform's first message, checked: what was measured, and how to run the rest of it. */
-import type { Measurements } from '../../ports.ts';
+import { PlatformFailure, type Measurements } from '../../ports.ts';
 import type { Launch } from '../../wire/gen/sealwright/enclave/v1/platform.ts';
-import { PlatformGone, type PlatformChannel } from './channel.ts';
+import { parseSignedJson, type SignedJsonObject } from '../../wire/signed-json.ts';
+import type { PlatformChannel } from './channel.ts';
 
 const REGISTER_BYTES = 48;
 const PLATFORM_ID_BYTES = 32;
@@ -14,6 +15,8 @@ const MAX_MANIFEST_BYTES = 64 * 1024;
 const MAX_ENDORSEMENTS = 4;
 const MAX_CERTIFICATE_BYTES = 16 * 1024;
 const MAX_SOCKET_PATH_LENGTH = 107;
+/** Twice as many as there are words. */
+const MAX_REQUIRED_HARDENING = 16;
 
 export interface CheckedLaunch {
   readonly measurements: Measurements;
@@ -28,12 +31,16 @@ export interface CheckedLaunch {
   readonly workers: number;
   /** Canonical JSON that MR2 measures; shown in evidence, never executed. */
   readonly launchManifest: Uint8Array;
+  /** Node's flags, as the manifest says. */
+  readonly nodeFlags: readonly string[];
+  /** Words without which the enclave must not serve. */
+  readonly requiredHardening: readonly string[];
   /** DER: attestation key's certificate first, root left out. */
   readonly endorsements: readonly Uint8Array[];
 }
 
 function check(condition: boolean): asserts condition {
-  if (!condition) throw new PlatformGone();
+  if (!condition) throw new PlatformFailure('refused');
 }
 
 function register(bytes: Uint8Array | undefined): Uint8Array {
@@ -51,7 +58,24 @@ function absolutePath(value: string, maxLength = MAX_TEXT_LENGTH): string {
   return text(value, maxLength);
 }
 
-/** Throws PlatformGone for a launch outside the limits of platform.proto. */
+/** docs/spec/measurement.md: a placeholder is the whole value, or it is plain text. */
+const PLACEHOLDERS = ['@config', '@folder', '@libraries'];
+
+/** What MR2 measures must be what was launched: the environment of the workers, but for the places in it. */
+function checkManifest(bytes: Uint8Array, environment: Launch['workerEnvironment']): string[] {
+  const { nodeFlags, moduleEnvironment } = parseSignedJson(bytes) as SignedJsonObject;
+  check(Array.isArray(nodeFlags) && nodeFlags.every((flag) => typeof flag === 'string'));
+  const measured = Object.entries(moduleEnvironment ?? {}) as [string, string][];
+  check(measured.length === Object.keys(environment).length);
+  check(
+    measured.every(([name, value]) =>
+      PLACEHOLDERS.includes(value) ? Object.hasOwn(environment, name) : environment[name] === value,
+    ),
+  );
+  return nodeFlags;
+}
+
+/** Throws PlatformFailure or SignedJsonError for a launch outside the limits of platform.proto. */
 export function checkLaunch(launch: Launch): CheckedLaunch {
   const { measurements, workerCommand, endorsements, launchManifest, svn, workers } = launch;
   check(measurements.length === 3);
@@ -66,6 +90,9 @@ export function checkLaunch(launch: Launch): CheckedLaunch {
   const environment = Object.entries(launch.workerEnvironment);
   check(environment.length <= MAX_ENVIRONMENT);
   check(environment.every(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)));
+  const { requiredHardening } = launch;
+  check(requiredHardening.length <= MAX_REQUIRED_HARDENING);
+  const nodeFlags = checkManifest(launchManifest, launch.workerEnvironment);
   return {
     measurements: [register(measurements[0]), register(measurements[1]), register(measurements[2])],
     svn,
@@ -76,6 +103,8 @@ export function checkLaunch(launch: Launch): CheckedLaunch {
     modulePath: absolutePath(launch.modulePath),
     workers,
     launchManifest: Uint8Array.from(launchManifest),
+    nodeFlags,
+    requiredHardening: requiredHardening.map((word) => text(word)),
     endorsements: endorsements.map((certificate) => Uint8Array.from(certificate)),
   };
 }
@@ -85,8 +114,8 @@ export async function receiveLaunch(channel: PlatformChannel): Promise<CheckedLa
   const launch = await channel.launch();
   try {
     return checkLaunch(launch);
-  } catch (error) {
+  } catch {
     channel.close();
-    throw error;
+    throw new PlatformFailure('refused');
   }
 }

@@ -18,8 +18,11 @@ export function bundlePath(index: number): string {
   return encodeTilePath({ level: 'entries', index, width: TILE_WIDTH });
 }
 
-/** Tiles that were checked and are kept: those above all others are asked for in every proof. 1 MiB. */
-const MAX_KEPT = 128;
+/**
+ * Tiles that were checked and are kept, 4 MiB: every proof asks for one of those above the lowest level, of which a
+ * log of 10^7 leaves has 153, and pushes out one of the lowest.
+ */
+const MAX_KEPT = 512;
 
 /** A full tile as the disk has it. Rejects with LogDamaged when its length is wrong. */
 export async function rawTile(folder: TileFolder, at: TileAt): Promise<Uint8Array> {

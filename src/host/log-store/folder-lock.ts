@@ -2,6 +2,7 @@
  * One host per log folder: two of them would write one journal. Node has no flock, so the lock is an exclusive
  * transaction of SQLite; the kernel frees it when its process ends, however it ends.
  */
+import { truncateSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Another process has the folder. */
@@ -17,8 +18,7 @@ export interface FolderLock {
 export function lockFile(path: string): FolderLock {
   const database = new DatabaseSync(path);
   try {
-    // Nothing is ever written, so there is no journal to leave behind.
-    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    take(database, path);
   } catch (error) {
     database.close();
     if (String(error).includes('database is locked')) throw new LogFolderInUse();
@@ -29,4 +29,17 @@ export function lockFile(path: string): FolderLock {
       database.close();
     },
   };
+}
+
+/** Nothing is ever written, so there is no journal to leave behind, and whatever stands in the file is damage. */
+function take(database: DatabaseSync, path: string): void {
+  const sql = 'PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE';
+  try {
+    database.exec(sql);
+  } catch (error) {
+    // Nobody holds it, or it would be locked.
+    if (!String(error).includes('not a database')) throw error;
+    truncateSync(path);
+    database.exec(sql);
+  }
 }

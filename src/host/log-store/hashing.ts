@@ -7,10 +7,15 @@ function digestInto(input: Uint8Array, to: Buffer, offset: number): void {
   to.write(hash('sha256', input, 'binary'), offset, 'binary');
 }
 
-export function sha256(input: Uint8Array): Uint8Array {
-  const digest = new Uint8Array(HASH_BYTES);
-  digestInto(input, Buffer.from(digest.buffer), 0);
-  return digest;
+/** LEAF_PREFIX ‖ leaf, written again for each: an allocation costs more than the hash. Longer leaves are rare. */
+const leafInput = leafHashInput(new Uint8Array(2048));
+const LEAF_OFFSET = leafHashInput(new Uint8Array(0)).byteLength;
+
+function leafInputOf(leaf: Uint8Array): Uint8Array {
+  const length = LEAF_OFFSET + leaf.byteLength;
+  if (length > leafInput.byteLength) return leafHashInput(leaf);
+  leafInput.set(leaf, LEAF_OFFSET);
+  return leafInput.subarray(0, length);
 }
 
 /** The hashes side by side, as a level 0 tile has them. */
@@ -18,7 +23,7 @@ export function leafHashes(leaves: readonly Uint8Array[]): Uint8Array {
   const hashes = new Uint8Array(leaves.length * HASH_BYTES);
   const to = Buffer.from(hashes.buffer);
   leaves.forEach((leaf, index) => {
-    digestInto(leafHashInput(leaf), to, index * HASH_BYTES);
+    digestInto(leafInputOf(leaf), to, index * HASH_BYTES);
   });
   return hashes;
 }
@@ -27,7 +32,7 @@ export function leafHashes(leaves: readonly Uint8Array[]): Uint8Array {
 const pair = nodeHashInput(new Uint8Array(HASH_BYTES), new Uint8Array(HASH_BYTES));
 const PAIR_OFFSET = pair.byteLength - 2 * HASH_BYTES;
 
-/** Root of a full tile: 2^k hashes that lie side by side. */
+/** Root of 2^k hashes that lie side by side: of a full tile, or of a subtree in one. */
 export function rootOfTile(hashes: Uint8Array): Uint8Array {
   const row = Buffer.from(hashes);
   for (let width = row.byteLength; width > HASH_BYTES; width /= 2) {

@@ -1,6 +1,7 @@
 /**
  * One file of the journal. Header: magic[8] ‖ u64 first leaf ‖ root hash[32] of the tree before it ‖ u32 CRC-32 of
  * these. Then one record a batch: magic[4] ‖ u32 length ‖ u32 CRC-32 of payload ‖ payload. Numbers are big-endian.
+ * Zeros behind the last record are room for more.
  */
 import { crc32 } from 'node:zlib';
 import { concatBytes, equalBytes, u32, u64 } from '../../../enclave/wire/bytes.ts';
@@ -37,7 +38,7 @@ export class JournalSegment {
   readonly #file: LogFile;
   #end: number;
   #failure: LogDiskFailed | undefined;
-  /** Bytes behind the last whole record: a torn write. */
+  /** Something else than zeros stands behind the last whole record: a torn write. */
   #torn: boolean;
 
   private constructor(base: SegmentBase, file: LogFile, end: number, torn: boolean) {
@@ -47,10 +48,15 @@ export class JournalSegment {
     this.#torn = torn;
   }
 
-  /** Writes the header of a new file. Rejects with LogDiskFull or LogDiskFailed. */
-  static async create(file: LogFile, base: SegmentBase): Promise<JournalSegment> {
+  /**
+   * Writes a new file of that many bytes, or of its header. An append into room that is there already changes no
+   * length, so that its fdatasync is one write of the disk and not two. Rejects with LogDiskFull or LogDiskFailed.
+   */
+  static async create(file: LogFile, base: SegmentBase, bytes: number): Promise<JournalSegment> {
+    const room = new Uint8Array(Math.max(bytes, FILE_HEADER_BYTES));
+    room.set(encodeHeader(base));
     try {
-      await writeFully(file, encodeHeader(base), 0);
+      await writeFully(file, room, 0);
     } catch (error) {
       throw isFull(error) ? new LogDiskFull() : new LogDiskFailed(error);
     }
@@ -83,7 +89,8 @@ export class JournalSegment {
       end += RECORD_HEADER_BYTES + payload.byteLength;
     }
     if (wholeRecordBehind(bytes, end)) throw new JournalDamaged();
-    return new JournalSegment(base, file, end, end !== bytes.byteLength);
+    const rest = bytes.subarray(end);
+    return new JournalSegment(base, file, end, !rest.equals(Buffer.alloc(rest.byteLength)));
   }
 
   /** Length of all whole records, with the header. */

@@ -9,7 +9,7 @@ import { MAX_LEAF_BYTES } from '../../../enclave/wire/tlog.ts';
 import { JournalDamaged, JournalSegment, type SegmentBase } from './journal-segment.ts';
 import { LogDiskFailed, LogDiskFull, isFull, type LogFile, type LogFiles } from './log-files.ts';
 
-/** A file of the journal is left for a new one at this length: recovery reads at least one of them. */
+/** A file of the journal has this length, and is left for a new one when it is full: recovery reads at least one. */
 export const SEGMENT_BYTES = 1024 * 1024;
 
 const NAME = /^journal-\d{16}$/;
@@ -143,6 +143,11 @@ export class Journal {
 
   /** Undefined when there is no room. */
   async #begin(base: SegmentBase): Promise<JournalSegment | undefined> {
+    // A disk that is nearly full has perhaps no room for a whole one, and for some batches still.
+    return (await this.#create(base, this.#segmentBytes)) ?? this.#create(base, 0);
+  }
+
+  async #create(base: SegmentBase, bytes: number): Promise<JournalSegment | undefined> {
     const name = segmentName(base.size);
     let file: LogFile;
     try {
@@ -152,7 +157,7 @@ export class Journal {
       throw new LogDiskFailed(error);
     }
     try {
-      const segment = await JournalSegment.create(file, base);
+      const segment = await JournalSegment.create(file, base, bytes);
       await this.#files.syncFolder('.');
       this.#segments.push(segment);
       this.#newestUsed = false;

@@ -7,7 +7,7 @@ import type { LogAppendRequest } from '../../../enclave/wire/gen/sealwright/encl
 import { TILE_WIDTH, encodeEntryBundle } from '../../../enclave/wire/tlog-tiles.ts';
 import { TileReader } from '../../tlog/tile-reader.ts';
 import { CheckedTiles, bundlePath, tilePath } from './checked-tiles.ts';
-import { leafHashes, sha256 } from './hashing.ts';
+import { leafHashes, rootOfTile } from './hashing.ts';
 import type { Journal } from './journal.ts';
 import { LogDiskFailed, LogDiskFull } from './log-files.ts';
 import type { TileFile, TileFolder } from './tile-folder.ts';
@@ -147,7 +147,7 @@ export class LogCopy {
 
   /** The tree of the first `size` leaves, which must be here. Its proofs reject with LogDamaged. */
   tree(size: number): TileReader {
-    return new TileReader(size, (level, index) => this.#tiles.tile({ level, index }), sha256);
+    return new TileReader(size, (level, index) => this.#tiles.tile({ level, index }), rootOfTile);
   }
 
   /** The hashes of a tile, all that there are. Rejects with LogDamaged. */

@@ -4,7 +4,7 @@ import { HASH_BYTES } from '../../../enclave/wire/tlog.ts';
 import { TILE_WIDTH } from '../../../enclave/wire/tlog-tiles.ts';
 import { TileReader } from '../../tlog/tile-reader.ts';
 import { CheckedTiles, bundlePath, rawTile, tilePath } from './checked-tiles.ts';
-import { leafHashes, sha256 } from './hashing.ts';
+import { leafHashes, rootOfTile } from './hashing.ts';
 import { Journal, type JournalBatch } from './journal.ts';
 import { JournalDamaged, type SegmentBase } from './journal-segment.ts';
 import type { LogParts } from './log-copy.ts';
@@ -65,7 +65,11 @@ async function recovered(
 /** A wrong hash at the right edge would go into every tile above it, and into every proof. */
 async function checkBase(folder: TileFolder, tail: TileTail, base: SegmentBase): Promise<void> {
   const tiles = new CheckedTiles(folder, tail);
-  const tree = new TileReader(base.size, (level, index) => tiles.tile({ level, index }), sha256);
+  const tree = new TileReader(
+    base.size,
+    (level, index) => tiles.tile({ level, index }),
+    rootOfTile,
+  );
   if (!equalBytes(await tree.rootHash(), base.rootHash)) {
     throw new LogDamaged({ where: 'tile', what: 'wrong-hash' });
   }

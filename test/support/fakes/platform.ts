@@ -16,6 +16,8 @@ export interface FakePlatformOptions {
   readonly registers?: readonly [string, string, string];
   readonly simulated?: boolean;
   readonly svn?: number;
+  /** Secrets do not follow the svn, as on a platform that knows none. */
+  readonly secretsOfAnySvn?: boolean;
 }
 
 function register(text: string): Uint8Array {
@@ -27,6 +29,7 @@ export class FakePlatform implements Attester, Sealer {
   readonly evidenceFormat = 'fake-quote/v1';
   readonly endorsements: readonly Uint8Array[] = [];
   readonly #root: string;
+  readonly #secretsOfAnySvn: boolean;
   /** Labels asked for, in order. */
   readonly asked: SecretLabel[] = [];
   /** When set, thrown by every call. */
@@ -35,6 +38,7 @@ export class FakePlatform implements Attester, Sealer {
   constructor(options: FakePlatformOptions = {}) {
     const [code, runtime, launch] = options.registers ?? ['code', 'runtime', 'launch'];
     this.#root = options.root ?? 'root';
+    this.#secretsOfAnySvn = options.secretsOfAnySvn ?? false;
     const measurements: Measurements = [register(code), register(runtime), register(launch)];
     this.identity = {
       kind: 'simulated',
@@ -55,7 +59,8 @@ export class FakePlatform implements Attester, Sealer {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     this.asked.push(label);
     const { measurements, svn } = this.identity;
-    const info = concatBytes(utf8(label), ...measurements, u32(svn));
+    const bound = this.#secretsOfAnySvn ? 0 : svn;
+    const info = concatBytes(utf8(label), ...measurements, u32(bound));
     return Promise.resolve(new Uint8Array(hkdfSync('sha256', this.#root, '', info, 32)));
   }
 }

@@ -109,12 +109,21 @@ export type TokenFault = (operation: string) => Error | undefined;
 export class FakeTokenModule implements TokenModule {
   readonly devices: FakeDevice[];
   fault: TokenFault | undefined;
+  /** Awaited in each operation: how long the token takes. */
+  delay: () => Promise<void> = () => Promise.resolve();
   /** False: a token that signs with whatever key lies under the id. Then only the core's self-test notices. */
   checksKeys = true;
   /** Tokens that are open. */
   openTokens = 0;
   /** Operations of all tokens, in order. */
   readonly operations: string[] = [];
+
+  signedWrong = false;
+  /** Breaks the open token, as the pool does when it no longer trusts an object or the PIN. */
+  breakToken: (failure: TokenFailure) => void = () => undefined;
+  readonly broken = new Promise<TokenFailure>((resolve) => {
+    this.breakToken = resolve;
+  });
 
   constructor(...serials: readonly string[]) {
     this.devices = serials.map((serial) => new FakeDevice(serial));
@@ -130,7 +139,7 @@ export class FakeTokenModule implements TokenModule {
   enter(operation: string): Promise<void> {
     this.operations.push(operation);
     const failure = this.fault?.(operation);
-    return failure === undefined ? Promise.resolve() : Promise.reject(failure);
+    return failure === undefined ? this.delay() : Promise.reject(failure);
   }
 
   async listTokens(): Promise<readonly TokenInfo[]> {
@@ -193,12 +202,20 @@ class FakeToken implements Token {
     return this.#device.info;
   }
 
+  get broken(): Promise<TokenFailure> {
+    return this.#module.broken;
+  }
+
   missingMechanism(algorithm: AlgorithmName): string | undefined {
     return this.#device.missing.get(algorithm);
   }
 
   workersReady(): number {
     return this.#closed ? 0 : 1;
+  }
+
+  signedWrong(): boolean {
+    return this.#module.signedWrong;
   }
 
   async #enter(operation: string): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Ports } from '../../../enclave/ports.ts';
 import { Enclave } from '../../../enclave/core/enclave.ts';
 import { noAnchor } from '../../../enclave/core/no-anchor.ts';
-import type { Anchor } from '../../../enclave/ports.ts';
+import type { Anchor, OwnProcess } from '../../../enclave/ports.ts';
 import type { AlgorithmName, Residency } from '../../../enclave/wire/algorithm.ts';
 import type { UntrustedCaller } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import {
@@ -12,6 +12,8 @@ import {
 import { ListKeysResponse, type Key } from '../../../enclave/wire/gen/sealwright/v1/keys.ts';
 import {
   SignatureEncoding,
+  SignBatchRequest,
+  SignBatchResponse,
   SignRequest,
   SignResponse,
 } from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
@@ -94,12 +96,18 @@ export interface SignOptions {
   readonly algorithm?: SignRequest['algorithm'];
   readonly encoding?: SignatureEncoding;
   readonly requestId?: Uint8Array;
+  readonly declineReceipt?: boolean;
   readonly call?: Partial<IncomingCall>;
 }
 
 export function signRequest(ring: string, options: SignOptions): Uint8Array {
+  return SignRequest.encode(requestOf(ring, options)).finish();
+}
+
+/** The same, as an item of a batch. */
+export function requestOf(ring: string, options: SignOptions): SignRequest {
   const { digest, message } = options;
-  return SignRequest.encode({
+  return {
     ring,
     payload:
       digest !== undefined
@@ -110,8 +118,8 @@ export function signRequest(ring: string, options: SignOptions): Uint8Array {
     algorithm: options.algorithm ?? 0,
     encoding: options.encoding ?? SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED,
     requestId: options.requestId ?? new Uint8Array(0),
-    declineReceipt: false,
-  }).finish();
+    declineReceipt: options.declineReceipt ?? false,
+  };
 }
 
 /** The boot that a test asked for, as a caller sees it. */
@@ -144,6 +152,14 @@ export class Running {
     return SignResponse.decode(await this.call(METHODS.sign, request, options.call));
   }
 
+  async signBatch(
+    items: readonly SignRequest[],
+    more: Partial<IncomingCall> = {},
+  ): Promise<SignBatchResponse> {
+    const request = SignBatchRequest.encode({ items: [...items] }).finish();
+    return SignBatchResponse.decode(await this.call(METHODS.signBatch, request, more));
+  }
+
   async keys(): Promise<readonly Key[]> {
     const answer = await this.call(METHODS.listKeys, new Uint8Array(0));
     return ListKeysResponse.decode(answer).keys;
@@ -156,6 +172,7 @@ export class World {
   readonly clock = new FakeClock();
   readonly tokens: FakeTokenModule;
   platform = new FakePlatform();
+  process: OwnProcess = { fault: undefined, hardening: () => ['no-network', 'own-uid'] };
   anchor: Anchor = noAnchor;
   readonly entropy: SeededEntropy;
 
@@ -173,6 +190,7 @@ export class World {
       tokens,
       anchor,
       entropy,
+      process: this.process,
       attester: platform,
       sealer: platform,
     };

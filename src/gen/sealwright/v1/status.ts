@@ -86,6 +86,10 @@ export interface GetStatusResponse {
   readonly tokenSerial: string;
   /** HSM workers that are logged in. */
   readonly workersReady: number;
+  /** What shields the enclave's process, as it finds itself: words of docs/spec/evidence.md, "Hardening". */
+  readonly hardening: readonly string[];
+  /** What an operator should look at although the enclave serves: words of docs/OPERATIONS.md, "Alarms". */
+  readonly alarms: readonly string[];
 }
 
 export interface GetStatusResponse_HaltDetailsEntry {
@@ -150,6 +154,8 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     instanceId: new Uint8Array(0),
     tokenSerial: "",
     workersReady: 0,
+    hardening: [],
+    alarms: [],
   };
 }
 
@@ -193,6 +199,12 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.workersReady !== 0) {
       writer.uint32(96).uint32(message.workersReady);
+    }
+    for (const v of message.hardening) {
+      writer.uint32(106).string(v!);
+    }
+    for (const v of message.alarms) {
+      writer.uint32(114).string(v!);
     }
     return writer;
   },
@@ -309,6 +321,22 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.workersReady = reader.uint32();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.hardening.push(reader.string());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.alarms.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -346,6 +374,8 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.instanceId = object.instanceId ?? new Uint8Array(0);
     message.tokenSerial = object.tokenSerial ?? "";
     message.workersReady = object.workersReady ?? 0;
+    message.hardening = object.hardening?.map((e) => e) || [];
+    message.alarms = object.alarms?.map((e) => e) || [];
     return message;
   },
 };

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
 /**
  * `Any` contains an arbitrary serialized protocol buffer message along with a
@@ -102,7 +103,7 @@ export const Any: MessageFns<Any> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseAny() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -121,11 +122,9 @@ export const Any: MessageFns<Any> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

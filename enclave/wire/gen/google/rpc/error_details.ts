@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 import { Duration } from "../protobuf/duration.ts";
 
 /**
@@ -89,7 +90,7 @@ export const ErrorInfo: MessageFns<ErrorInfo> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseErrorInfo() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -119,11 +120,9 @@ export const ErrorInfo: MessageFns<ErrorInfo> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -157,7 +156,7 @@ export const ErrorInfo_MetadataEntry: MessageFns<ErrorInfo_MetadataEntry> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseErrorInfo_MetadataEntry() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -176,11 +175,9 @@ export const ErrorInfo_MetadataEntry: MessageFns<ErrorInfo_MetadataEntry> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -211,7 +208,7 @@ export const RetryInfo: MessageFns<RetryInfo> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseRetryInfo() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -222,11 +219,9 @@ export const RetryInfo: MessageFns<RetryInfo> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -257,7 +252,7 @@ export const BadRequest: MessageFns<BadRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseBadRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -268,11 +263,9 @@ export const BadRequest: MessageFns<BadRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -306,7 +299,7 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseBadRequest_FieldViolation() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -325,11 +318,9 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -369,7 +360,7 @@ export const ResourceInfo: MessageFns<ResourceInfo> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseResourceInfo() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -404,11 +395,9 @@ export const ResourceInfo: MessageFns<ResourceInfo> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
 /** Evidence of what code, configuration and policy hold the keys. */
 
@@ -52,7 +53,7 @@ export const GetEvidenceRequest: MessageFns<GetEvidenceRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetEvidenceRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -71,11 +72,9 @@ export const GetEvidenceRequest: MessageFns<GetEvidenceRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -106,7 +105,7 @@ export const GetEvidenceResponse: MessageFns<GetEvidenceResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetEvidenceResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -117,11 +116,9 @@ export const GetEvidenceResponse: MessageFns<GetEvidenceResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

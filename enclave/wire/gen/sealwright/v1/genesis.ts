@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
 /** The birth of a cluster. */
 
@@ -48,7 +49,7 @@ export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseCommitGenesisRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -59,11 +60,9 @@ export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -100,7 +99,7 @@ export const CommitGenesisResponse: MessageFns<CommitGenesisResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseCommitGenesisResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -127,11 +126,9 @@ export const CommitGenesisResponse: MessageFns<CommitGenesisResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

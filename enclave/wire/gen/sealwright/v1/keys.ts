@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
 /** The public half of every key ring, and the words that describe a key. */
 
@@ -287,7 +288,7 @@ export const Key: MessageFns<Key> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseKey() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -386,11 +387,9 @@ export const Key: MessageFns<Key> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -424,7 +423,7 @@ export const GetKeyRequest: MessageFns<GetKeyRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetKeyRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -443,11 +442,9 @@ export const GetKeyRequest: MessageFns<GetKeyRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -478,7 +475,7 @@ export const GetKeyResponse: MessageFns<GetKeyResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetKeyResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -489,11 +486,9 @@ export const GetKeyResponse: MessageFns<GetKeyResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -521,14 +516,12 @@ export const ListKeysRequest: MessageFns<ListKeysRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseListKeysRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -559,7 +552,7 @@ export const ListKeysResponse: MessageFns<ListKeysResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseListKeysResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -570,11 +563,9 @@ export const ListKeysResponse: MessageFns<ListKeysResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
 /**
  * The log of everything that was signed. Served by the host from its copy: each answer is verified by
@@ -122,7 +123,7 @@ export const Receipt: MessageFns<Receipt> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseReceipt() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -165,11 +166,9 @@ export const Receipt: MessageFns<Receipt> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -197,14 +196,12 @@ export const GetCheckpointRequest: MessageFns<GetCheckpointRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetCheckpointRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -235,7 +232,7 @@ export const GetCheckpointResponse: MessageFns<GetCheckpointResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetCheckpointResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -246,11 +243,9 @@ export const GetCheckpointResponse: MessageFns<GetCheckpointResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -287,7 +282,7 @@ export const GetEntriesRequest: MessageFns<GetEntriesRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetEntriesRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -306,11 +301,9 @@ export const GetEntriesRequest: MessageFns<GetEntriesRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -341,7 +334,7 @@ export const GetEntriesResponse: MessageFns<GetEntriesResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetEntriesResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -352,11 +345,9 @@ export const GetEntriesResponse: MessageFns<GetEntriesResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -396,7 +387,7 @@ export const GetInclusionProofRequest: MessageFns<GetInclusionProofRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetInclusionProofRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -415,11 +406,9 @@ export const GetInclusionProofRequest: MessageFns<GetInclusionProofRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -459,7 +448,7 @@ export const GetInclusionProofResponse: MessageFns<GetInclusionProofResponse> = 
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetInclusionProofResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -486,11 +475,9 @@ export const GetInclusionProofResponse: MessageFns<GetInclusionProofResponse> = 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -530,7 +517,7 @@ export const GetConsistencyProofRequest: MessageFns<GetConsistencyProofRequest> 
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetConsistencyProofRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -549,11 +536,9 @@ export const GetConsistencyProofRequest: MessageFns<GetConsistencyProofRequest> 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -590,7 +575,7 @@ export const GetConsistencyProofResponse: MessageFns<GetConsistencyProofResponse
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetConsistencyProofResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -609,11 +594,9 @@ export const GetConsistencyProofResponse: MessageFns<GetConsistencyProofResponse
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

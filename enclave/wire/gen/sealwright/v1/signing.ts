@@ -6,6 +6,8 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
+import { ErrorInfo } from "../../google/rpc/error_details.ts";
 import { Algorithm, Residency } from "./keys.ts";
 import { Receipt } from "./log.ts";
 
@@ -64,9 +66,10 @@ export interface SignRequest {
   /** Optional. Form of an ECDSA signature. */
   readonly encoding: SignatureEncoding;
   /**
-   * Optional. Exactly 16 bytes, drawn by the caller: a retry under the same id gets the same signature and
-   * receipt, for 10 minutes, as long as it is among the newest 32,768 and the enclave has not restarted. The
-   * same id with another request is refused with REQUEST_ID_REUSED.
+   * Optional. Exactly 16 bytes, drawn by the caller: a retry under the same id, with the same bytes, gets the same
+   * signature and receipt, by Sign or in any batch. It does so for 10 minutes, as long as it is among the newest
+   * 16,384 answers and 32 MiB of this caller and the enclave has not restarted. The same id with another request
+   * is refused with REQUEST_ID_REUSED.
    */
   readonly requestId: Uint8Array;
   /** Optional. True: no receipt in the answer. The leaf is written all the same. */
@@ -100,6 +103,62 @@ export interface SignResponse {
   readonly receipt: Receipt | undefined;
 }
 
+/** SignBatchRequest asks for several signatures in one call: at most 1 MiB. */
+export interface SignBatchRequest {
+  /**
+   * Required. 1 to 256, of any rings. Each is decided and answered as Sign would: a refused one does not fail
+   * the others. Who may want to repeat the call gives each item a request id of its own.
+   */
+  readonly items: readonly SignRequest[];
+}
+
+/** SignBatchResponse answers a batch: at most 4 MiB. */
+export interface SignBatchResponse {
+  /** One for each item, in the order of the items. */
+  readonly results: readonly SignBatchResult[];
+  /** Proves all `leaf` of the results. Absent when no result has one. */
+  readonly receipt: BatchReceipt | undefined;
+}
+
+/** SignBatchResult is what became of one item. */
+export interface SignBatchResult {
+  /** Signed or refused. */
+  readonly outcome:
+    | //
+    /**
+     * The signature. Its `receipt` is empty, unless the item was answered before under its request id: then it is
+     * the receipt of that time.
+     */
+    { readonly $case: "signed"; readonly value: SignResponse }
+    | //
+    /** Why there is none: reason, domain and details as in the status of a refused call (docs/spec/errors.md). */
+    { readonly $case: "refused"; readonly value: ErrorInfo }
+    | undefined;
+  /** Where the signature is in the log. Absent when it was declined, or when `signed` has a receipt of its own. */
+  readonly leaf: BatchLeaf | undefined;
+}
+
+/** BatchLeaf is the leaf of one item. Numbers rise from item to item, and all leaves are in one tree. */
+export interface BatchLeaf {
+  /** The leaf, RFC 8785 JSON. */
+  readonly leaf: Uint8Array;
+  /** Number of the leaf, from 0. */
+  readonly index: bigint;
+  /** Salt of the leaf's `toBeSignedHash`: 32 bytes. */
+  readonly salt: Uint8Array;
+}
+
+/**
+ * BatchReceipt proves that several leaves are in the log; an ordinary receipt for each follows from it
+ * (docs/spec/log.md).
+ */
+export interface BatchReceipt {
+  /** C2SP signed note. */
+  readonly checkpoint: string;
+  /** Multi-proof in the tree of the checkpoint: hashes of 32 bytes, from the left. */
+  readonly proof: readonly Uint8Array[];
+}
+
 function createBaseDigestPayload(): DigestPayload {
   return { digest: new Uint8Array(0) };
 }
@@ -123,7 +182,7 @@ export const DigestPayload: MessageFns<DigestPayload> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseDigestPayload() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -134,11 +193,9 @@ export const DigestPayload: MessageFns<DigestPayload> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -169,7 +226,7 @@ export const MessagePayload: MessageFns<MessagePayload> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseMessagePayload() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -180,11 +237,9 @@ export const MessagePayload: MessageFns<MessagePayload> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -242,7 +297,7 @@ export const SignRequest: MessageFns<SignRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseSignRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -301,11 +356,9 @@ export const SignRequest: MessageFns<SignRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -374,7 +427,7 @@ export const SignResponse: MessageFns<SignResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseSignResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -457,11 +510,300 @@ export const SignResponse: MessageFns<SignResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBatchRequest(): SignBatchRequest {
+  return { items: [] };
+}
+
+export const SignBatchRequest: MessageFns<SignBatchRequest> = {
+  encode(message: SignBatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.items) {
+      SignRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBatchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBatchRequest() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.items.push(SignRequest.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBatchResponse(): SignBatchResponse {
+  return { results: [], receipt: undefined };
+}
+
+export const SignBatchResponse: MessageFns<SignBatchResponse> = {
+  encode(message: SignBatchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      SignBatchResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.receipt !== undefined) {
+      BatchReceipt.encode(message.receipt, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBatchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBatchResponse() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.results.push(SignBatchResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receipt = BatchReceipt.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBatchResult(): SignBatchResult {
+  return { outcome: undefined, leaf: undefined };
+}
+
+export const SignBatchResult: MessageFns<SignBatchResult> = {
+  encode(message: SignBatchResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.outcome?.$case) {
+      case "signed":
+        SignResponse.encode(message.outcome.value, writer.uint32(10).fork()).join();
+        break;
+      case "refused":
+        ErrorInfo.encode(message.outcome.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    if (message.leaf !== undefined) {
+      BatchLeaf.encode(message.leaf, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBatchResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBatchResult() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outcome = { $case: "signed", value: SignResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outcome = { $case: "refused", value: ErrorInfo.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.leaf = BatchLeaf.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBatchLeaf(): BatchLeaf {
+  return { leaf: new Uint8Array(0), index: 0n, salt: new Uint8Array(0) };
+}
+
+export const BatchLeaf: MessageFns<BatchLeaf> = {
+  encode(message: BatchLeaf, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaf.length !== 0) {
+      writer.uint32(10).bytes(message.leaf);
+    }
+    if (message.index !== 0n) {
+      if (BigInt.asUintN(64, message.index) !== message.index) {
+        throw new globalThis.Error("value provided for field message.index of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.index);
+    }
+    if (message.salt.length !== 0) {
+      writer.uint32(26).bytes(message.salt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchLeaf {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchLeaf() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.leaf = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.index = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.salt = reader.bytes();
+            continue;
+          }
+        }
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBatchReceipt(): BatchReceipt {
+  return { checkpoint: "", proof: [] };
+}
+
+export const BatchReceipt: MessageFns<BatchReceipt> = {
+  encode(message: BatchReceipt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.checkpoint !== "") {
+      writer.uint32(10).string(message.checkpoint);
+    }
+    for (const v of message.proof) {
+      writer.uint32(18).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchReceipt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchReceipt() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.checkpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.proof.push(reader.bytes());
+            continue;
+          }
+        }
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

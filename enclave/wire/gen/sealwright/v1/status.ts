@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
 /** What the service says of itself. Nothing here is attested: evidence is. */
 
@@ -74,6 +75,10 @@ export interface GetStatusResponse {
   readonly tokenSerial: string;
   /** HSM workers that are logged in. */
   readonly workersReady: number;
+  /** What shields the enclave's process, as it finds itself: words of docs/spec/evidence.md, "Hardening". */
+  readonly hardening: readonly string[];
+  /** What an operator should look at although the enclave serves: words of docs/OPERATIONS.md, "Alarms". */
+  readonly alarms: readonly string[];
 }
 
 export interface GetStatusResponse_HaltDetailsEntry {
@@ -101,14 +106,12 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetStatusRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -130,6 +133,8 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     instanceId: new Uint8Array(0),
     tokenSerial: "",
     workersReady: 0,
+    hardening: [],
+    alarms: [],
   };
 }
 
@@ -174,6 +179,12 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.workersReady !== 0) {
       writer.uint32(96).uint32(message.workersReady);
     }
+    for (const v of message.hardening) {
+      writer.uint32(106).string(v!);
+    }
+    for (const v of message.alarms) {
+      writer.uint32(114).string(v!);
+    }
     return writer;
   },
 
@@ -188,7 +199,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetStatusResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -289,12 +300,26 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.workersReady = reader.uint32();
             continue;
           }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.hardening.push(reader.string());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.alarms.push(reader.string());
+            continue;
+          }
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -328,7 +353,7 @@ export const GetStatusResponse_HaltDetailsEntry: MessageFns<GetStatusResponse_Ha
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGetStatusResponse_HaltDetailsEntry() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -347,11 +372,9 @@ export const GetStatusResponse_HaltDetailsEntry: MessageFns<GetStatusResponse_Ha
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../../decode-message.ts";
 
 /** The link between host and enclave: messages only, no services. Layout and rules: docs/spec/frames.md. */
 
@@ -103,7 +104,7 @@ export const UntrustedCaller: MessageFns<UntrustedCaller> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseUntrustedCaller() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -130,11 +131,9 @@ export const UntrustedCaller: MessageFns<UntrustedCaller> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -168,7 +167,7 @@ export const Detail: MessageFns<Detail> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseDetail() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -187,11 +186,9 @@ export const Detail: MessageFns<Detail> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -259,7 +256,7 @@ export const Frame: MessageFns<Frame> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseFrame() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -334,11 +331,9 @@ export const Frame: MessageFns<Frame> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

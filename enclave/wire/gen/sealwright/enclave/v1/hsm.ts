@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../../decode-message.ts";
 
 /** The pipe between the enclave and one HSM worker: one request, one answer, in order. */
 
@@ -269,7 +270,7 @@ export const TokenInfo: MessageFns<TokenInfo> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseTokenInfo() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -312,11 +313,9 @@ export const TokenInfo: MessageFns<TokenInfo> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -356,7 +355,7 @@ export const MechanismInfo: MessageFns<MechanismInfo> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseMechanismInfo() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -391,11 +390,9 @@ export const MechanismInfo: MessageFns<MechanismInfo> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -441,7 +438,7 @@ export const ObjectAttributes: MessageFns<ObjectAttributes> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseObjectAttributes() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -492,11 +489,9 @@ export const ObjectAttributes: MessageFns<ObjectAttributes> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -524,14 +519,12 @@ export const ListTokensRequest: MessageFns<ListTokensRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseListTokensRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -559,14 +552,12 @@ export const DescribeCandidateRequest: MessageFns<DescribeCandidateRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseDescribeCandidateRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -597,7 +588,7 @@ export const InitTokenRequest: MessageFns<InitTokenRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseInitTokenRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -608,11 +599,9 @@ export const InitTokenRequest: MessageFns<InitTokenRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -643,7 +632,7 @@ export const OpenTokenRequest: MessageFns<OpenTokenRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseOpenTokenRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -654,11 +643,9 @@ export const OpenTokenRequest: MessageFns<OpenTokenRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -695,7 +682,7 @@ export const GenerateKeyPairRequest: MessageFns<GenerateKeyPairRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGenerateKeyPairRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -722,11 +709,9 @@ export const GenerateKeyPairRequest: MessageFns<GenerateKeyPairRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -760,7 +745,7 @@ export const GenerateSecretRequest: MessageFns<GenerateSecretRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseGenerateSecretRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -779,11 +764,9 @@ export const GenerateSecretRequest: MessageFns<GenerateSecretRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -823,7 +806,7 @@ export const HsmSignRequest: MessageFns<HsmSignRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseHsmSignRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -858,11 +841,9 @@ export const HsmSignRequest: MessageFns<HsmSignRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -896,7 +877,7 @@ export const HmacRequest: MessageFns<HmacRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseHmacRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -915,11 +896,9 @@ export const HmacRequest: MessageFns<HmacRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -950,7 +929,7 @@ export const DestroyRequest: MessageFns<DestroyRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseDestroyRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -961,11 +940,9 @@ export const DestroyRequest: MessageFns<DestroyRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -993,14 +970,12 @@ export const InventoryRequest: MessageFns<InventoryRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseInventoryRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1060,7 +1035,7 @@ export const HsmRequest: MessageFns<HsmRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseHsmRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -1146,11 +1121,9 @@ export const HsmRequest: MessageFns<HsmRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1181,7 +1154,7 @@ export const TokenList: MessageFns<TokenList> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseTokenList() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -1192,11 +1165,9 @@ export const TokenList: MessageFns<TokenList> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1230,7 +1201,7 @@ export const TokenOpened: MessageFns<TokenOpened> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseTokenOpened() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -1249,11 +1220,9 @@ export const TokenOpened: MessageFns<TokenOpened> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1287,7 +1256,7 @@ export const KeyPairGenerated: MessageFns<KeyPairGenerated> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseKeyPairGenerated() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -1306,11 +1275,9 @@ export const KeyPairGenerated: MessageFns<KeyPairGenerated> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1341,7 +1308,7 @@ export const Inventory: MessageFns<Inventory> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseInventory() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -1352,11 +1319,9 @@ export const Inventory: MessageFns<Inventory> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1390,7 +1355,7 @@ export const HsmFailure: MessageFns<HsmFailure> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseHsmFailure() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -1409,11 +1374,9 @@ export const HsmFailure: MessageFns<HsmFailure> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1473,7 +1436,7 @@ export const HsmResponse: MessageFns<HsmResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseHsmResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -1556,11 +1519,9 @@ export const HsmResponse: MessageFns<HsmResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../../decode-message.ts";
 
 /** What the enclave asks of the host's copy of the log. */
 
@@ -94,7 +95,7 @@ export const LogAppendRequest: MessageFns<LogAppendRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogAppendRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -121,11 +122,9 @@ export const LogAppendRequest: MessageFns<LogAppendRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -153,14 +152,12 @@ export const LogAppendResponse: MessageFns<LogAppendResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogAppendResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -188,14 +185,12 @@ export const LogStateRequest: MessageFns<LogStateRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogStateRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -232,7 +227,7 @@ export const LogStateResponse: MessageFns<LogStateResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogStateResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -251,11 +246,9 @@ export const LogStateResponse: MessageFns<LogStateResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -292,7 +285,7 @@ export const LogReadRequest: MessageFns<LogReadRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogReadRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -311,11 +304,9 @@ export const LogReadRequest: MessageFns<LogReadRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -346,7 +337,7 @@ export const LogReadResponse: MessageFns<LogReadResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogReadResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -357,11 +348,9 @@ export const LogReadResponse: MessageFns<LogReadResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -392,7 +381,7 @@ export const LogCheckpointRequest: MessageFns<LogCheckpointRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogCheckpointRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -403,11 +392,9 @@ export const LogCheckpointRequest: MessageFns<LogCheckpointRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -435,14 +422,12 @@ export const LogCheckpointResponse: MessageFns<LogCheckpointResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLogCheckpointResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../../decode-message.ts";
 
 /**
  * The private channel between the simulated platform and the one enclave that it started: file
@@ -40,6 +41,8 @@ export interface Launch {
    * root left out. At most 4.
    */
   readonly endorsements: readonly Uint8Array[];
+  /** Words of docs/spec/evidence.md, "Hardening", without which the enclave must not serve. At most 16. */
+  readonly requiredHardening: readonly string[];
 }
 
 export interface Launch_WorkerEnvironmentEntry {
@@ -109,6 +112,7 @@ function createBaseLaunch(): Launch {
     workers: 0,
     launchManifest: new Uint8Array(0),
     endorsements: [],
+    requiredHardening: [],
   };
 }
 
@@ -144,6 +148,9 @@ export const Launch: MessageFns<Launch> = {
     for (const v of message.endorsements) {
       writer.uint32(82).bytes(v!);
     }
+    for (const v of message.requiredHardening) {
+      writer.uint32(90).string(v!);
+    }
     return writer;
   },
 
@@ -158,7 +165,7 @@ export const Launch: MessageFns<Launch> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLaunch() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -243,12 +250,18 @@ export const Launch: MessageFns<Launch> = {
             message.endorsements.push(reader.bytes());
             continue;
           }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.requiredHardening.push(reader.string());
+            continue;
+          }
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -282,7 +295,7 @@ export const Launch_WorkerEnvironmentEntry: MessageFns<Launch_WorkerEnvironmentE
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseLaunch_WorkerEnvironmentEntry() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -301,11 +314,9 @@ export const Launch_WorkerEnvironmentEntry: MessageFns<Launch_WorkerEnvironmentE
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -336,7 +347,7 @@ export const QuoteRequest: MessageFns<QuoteRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseQuoteRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -347,11 +358,9 @@ export const QuoteRequest: MessageFns<QuoteRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -382,7 +391,7 @@ export const DeriveSecretRequest: MessageFns<DeriveSecretRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseDeriveSecretRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -393,11 +402,9 @@ export const DeriveSecretRequest: MessageFns<DeriveSecretRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -439,7 +446,7 @@ export const PlatformRequest: MessageFns<PlatformRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBasePlatformRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -466,11 +473,9 @@ export const PlatformRequest: MessageFns<PlatformRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -510,7 +515,7 @@ export const PlatformResponse: MessageFns<PlatformResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBasePlatformResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
@@ -537,11 +542,9 @@ export const PlatformResponse: MessageFns<PlatformResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -577,7 +580,7 @@ export const PlatformMessage: MessageFns<PlatformMessage> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBasePlatformMessage() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -596,11 +599,9 @@ export const PlatformMessage: MessageFns<PlatformMessage> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

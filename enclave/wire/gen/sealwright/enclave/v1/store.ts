@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { endOfMessage, fieldTag } from "../../../../decode-message.ts";
 
 /** What the enclave asks of the host's store. Every answer is the host's word and checked by digest. */
 
@@ -79,7 +80,7 @@ export const StoreRecord: MessageFns<StoreRecord> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStoreRecord() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -98,11 +99,9 @@ export const StoreRecord: MessageFns<StoreRecord> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -136,7 +135,7 @@ export const StorePutRequest: MessageFns<StorePutRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStorePutRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -155,11 +154,9 @@ export const StorePutRequest: MessageFns<StorePutRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -187,14 +184,12 @@ export const StorePutResponse: MessageFns<StorePutResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStorePutResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
         }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -225,7 +220,7 @@ export const StoreGetRequest: MessageFns<StoreGetRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStoreGetRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -236,11 +231,9 @@ export const StoreGetRequest: MessageFns<StoreGetRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -271,7 +264,7 @@ export const StoreGetResponse: MessageFns<StoreGetResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStoreGetResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -282,11 +275,9 @@ export const StoreGetResponse: MessageFns<StoreGetResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -317,7 +308,7 @@ export const StoreListRequest: MessageFns<StoreListRequest> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStoreListRequest() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -328,11 +319,9 @@ export const StoreListRequest: MessageFns<StoreListRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -363,7 +352,7 @@ export const StoreListResponse: MessageFns<StoreListResponse> = {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseStoreListResponse() as any;
       while (reader.pos < end) {
-        const tag = reader.uint32();
+        const tag = fieldTag(reader);
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
@@ -374,11 +363,9 @@ export const StoreListResponse: MessageFns<StoreListResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
         reader.skip(tag & 7);
       }
+      endOfMessage(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

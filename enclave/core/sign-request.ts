@@ -1,0 +1,187 @@
+/** One request to sign, as Sign and SignBatch share it: may it be signed, its leaf, its signature, its answer. */
+import { toBeSignedHash, type Leaf } from '../log/leaf.ts';
+import type { RefusalCounter } from '../log/refusal-counter.ts';
+import {
+  REQUEST_ID_BYTES,
+  type FirstUse,
+  type RequestIdentity,
+  type RequestIds,
+} from '../log/request-ids.ts';
+import { toBeSigned } from '../payload/payload.ts';
+import type { ToBeSigned } from '../payload/to-be-signed.ts';
+import { TokenFailure, type Ports } from '../ports.ts';
+import { ALGORITHMS, algorithmFromWire, algorithmRow } from '../wire/algorithm.ts';
+import { toHex } from '../wire/bytes.ts';
+import { Refusal } from '../wire/error-code.ts';
+import type { Algorithm } from '../wire/gen/sealwright/v1/keys.ts';
+import type { Receipt } from '../wire/gen/sealwright/v1/log.ts';
+import {
+  SignatureEncoding,
+  type SignRequest,
+  type SignResponse,
+} from '../wire/gen/sealwright/v1/signing.ts';
+import { METHODS } from '../wire/methods.ts';
+import { authorise, type Caller } from './callers.ts';
+import type { Cluster } from './cluster.ts';
+import type { KeyRing, OpenKey } from './key-ring.ts';
+import type { RingScope } from './policy.ts';
+import { findRing, RESIDENCY_NUMBERS } from './requests.ts';
+
+/** What all signing of one cluster shares. */
+export interface Signing {
+  readonly ports: Ports;
+  readonly cluster: Cluster;
+  readonly requestIds: RequestIds;
+  readonly refusals: RefusalCounter;
+}
+
+/** A request that may be signed. */
+export interface Allowed {
+  readonly request: SignRequest;
+  readonly caller: Caller;
+  readonly scope: RingScope;
+  readonly key: OpenKey;
+  readonly encoding: SignatureEncoding;
+  readonly input: ToBeSigned;
+}
+
+const NO_DIGEST = new Uint8Array(0);
+
+/** Throws Refusal; that of a known caller and ring is counted for the log. */
+export function allow(signing: Signing, request: SignRequest, caller: Caller): Allowed {
+  const ring = findRing(signing.cluster, request.ring);
+  try {
+    return checked(request, caller, ring);
+  } catch (error) {
+    if (error instanceof Refusal) signing.refusals.count(ring.scope.name, caller, error.reason);
+    throw error;
+  }
+}
+
+/**
+ * The answer that this request got before, under its request id, or what keeps the one that it gets now; undefined
+ * without an id. `bytes` is the request as it was sent. Throws Refusal.
+ */
+export function firstUseOf(
+  { ports, requestIds }: Signing,
+  { request, caller, scope }: Allowed,
+  bytes: Uint8Array,
+): Uint8Array | FirstUse | undefined {
+  if (request.requestId.byteLength === 0) return undefined;
+  const identity: RequestIdentity = {
+    principal: caller.principal,
+    rank: caller.rank,
+    ring: scope.name,
+    // An item of a batch too is a Sign: it may be retried alone, or in another batch.
+    method: METHODS.sign,
+    requestId: request.requestId,
+  };
+  return requestIds.begin(identity, bytes, ports.clock.monotonicMs());
+}
+
+/** The intent: written before the signature exists. `salt` goes into the receipt. */
+export function leafOf(
+  { cluster }: Signing,
+  { request, caller, scope, key, input }: Allowed,
+  salt: Uint8Array,
+): Leaf {
+  return {
+    kind: 'signature',
+    ring: scope.name,
+    version: key.record.version,
+    kid: key.kid,
+    alg: scope.algorithm,
+    caller: caller.principal,
+    rank: caller.rank,
+    toBeSignedHash: toBeSignedHash(salt, input.message ?? input.digest ?? NO_DIGEST),
+    policyVersion: cluster.policy.version,
+    ...(request.requestId.byteLength === 0 ? {} : { requestId: toHex(request.requestId) }),
+  };
+}
+
+/** Rejects with Refusal. */
+export async function signatureOf({ key, input, encoding }: Allowed): Promise<Uint8Array> {
+  const form = encoding === SignatureEncoding.SIGNATURE_ENCODING_P1363 ? 'p1363' : 'der';
+  try {
+    return await key.signer.sign(input, form);
+  } catch (error) {
+    if (!(error instanceof TokenFailure)) throw error;
+    // What a caller may know of a failing HSM: whether it is worth another try.
+    throw new Refusal(error.kind === 'request-refused' ? 'TOKEN_REFUSED' : 'TOKEN_UNAVAILABLE');
+  }
+}
+
+export function responseOf(
+  { ports }: Signing,
+  { scope, key, encoding, input }: Allowed,
+  signature: Uint8Array,
+  receipt: Receipt | undefined,
+): SignResponse {
+  return {
+    signature,
+    ring: scope.name,
+    version: key.record.version,
+    kid: key.kid,
+    algorithm: ALGORITHMS[scope.algorithm].wire satisfies Algorithm,
+    encoding,
+    residency: RESIDENCY_NUMBERS[scope.residency],
+    digest: input.digest ?? NO_DIGEST,
+    measurement: ports.attester.identity.measurements[0],
+    receipt,
+  };
+}
+
+/** Everything that can be refused. Throws Refusal. */
+function checked(request: SignRequest, caller: Caller, ring: KeyRing): Allowed {
+  const { scope } = ring;
+  authorise(scope, caller);
+  checkAlgorithm(scope, request.algorithm);
+  const encoding = signatureEncoding(scope, request.encoding);
+  checkRequestId(request.requestId);
+  const input = toBeSigned(request, scope);
+  const key = ring.active;
+  if (key === undefined) {
+    const keyState = ring.keys.at(-1)?.record.state ?? 'destroyed';
+    throw new Refusal('KEY_STATE_FORBIDS_SIGNING', { keyId: scope.name, keyState });
+  }
+  return { request, caller, scope, key, encoding, input };
+}
+
+function checkRequestId(requestId: Uint8Array): void {
+  if (requestId.byteLength === 0 || requestId.byteLength === REQUEST_ID_BYTES) return;
+  throw new Refusal('REQUEST_MALFORMED', {
+    field: 'request_id',
+    expectedBytes: String(REQUEST_ID_BYTES),
+    actualBytes: String(requestId.byteLength),
+  });
+}
+
+function checkAlgorithm(scope: RingScope, requested: number): void {
+  if (requested === 0 || requested === ALGORITHMS[scope.algorithm].wire) return;
+  throw new Refusal('ALGORITHM_MISMATCH', {
+    field: 'algorithm',
+    ring: scope.name,
+    expected: scope.algorithm,
+    actual: algorithmFromWire(requested) ?? String(requested),
+  });
+}
+
+function signatureEncoding(scope: RingScope, requested: SignatureEncoding): SignatureEncoding {
+  const ecdsa = algorithmRow(scope.algorithm).family === 'ecdsa';
+  switch (requested) {
+    case SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED:
+      return ecdsa
+        ? SignatureEncoding.SIGNATURE_ENCODING_ASN1_DER
+        : SignatureEncoding.SIGNATURE_ENCODING_RAW;
+    case SignatureEncoding.SIGNATURE_ENCODING_ASN1_DER:
+    case SignatureEncoding.SIGNATURE_ENCODING_P1363:
+      if (ecdsa) return requested;
+      break;
+    case SignatureEncoding.SIGNATURE_ENCODING_RAW:
+      if (!ecdsa) return requested;
+      break;
+    default:
+      break;
+  }
+  throw new Refusal('ENCODING_UNSUPPORTED', { field: 'encoding', algorithm: scope.algorithm });
+}

@@ -1,0 +1,1 @@
+export * as inspector from 'node:inspector';
