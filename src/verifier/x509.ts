@@ -69,6 +69,8 @@ const EXTENSION = {
 export interface CertificateLeniency {
   /** AMD gives every VCEK and VLEK the serial number zero (57230 §3.1). */
   readonly zeroSerial: boolean;
+  /** The ASK and ASVK certificates write the zero bits after keyCertSign, which DER leaves out (X.690 §11.2.2). */
+  readonly paddedKeyUsage: boolean;
 }
 
 /** Throws DerError with the offset. */
@@ -102,7 +104,7 @@ export function parseCertificate(raw: Uint8Array, leniency?: CertificateLeniency
   const subject = readName(fields);
   const publicKey = readSubjectPublicKeyInfo(fields.element(TAG.sequence).raw);
   // Unique identifiers ([1], [2]) are obsolete (RFC 5280 §4.1.2.8) and end here as an unexpected tag.
-  const extensions = readExtensions(fields.enter(explicitTag(3)));
+  const extensions = readExtensions(fields.enter(explicitTag(3)), leniency);
   fields.end();
 
   return {
@@ -162,7 +164,7 @@ type Extensions = Pick<
   | 'extensions'
 >;
 
-function readExtensions(wrapper: DerReader): Extensions {
+function readExtensions(wrapper: DerReader, leniency: CertificateLeniency | undefined): Extensions {
   const list = wrapper.sequence();
   wrapper.end();
   const extensions = new Map<string, Uint8Array>();
@@ -183,7 +185,7 @@ function readExtensions(wrapper: DerReader): Extensions {
         found.basicConstraints = readBasicConstraints(value, critical);
         break;
       case EXTENSION.keyUsage:
-        found.keyUsage = value.namedBits();
+        found.keyUsage = value.namedBits(leniency?.paddedKeyUsage);
         value.end();
         break;
       case EXTENSION.subjectKeyId:
