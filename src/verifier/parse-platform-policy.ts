@@ -82,8 +82,9 @@ function readMeasurement(
 ): NamedMeasurement {
   const values = new Map<string, Uint8Array>();
   const reader = item.object('values');
-  for (const [name, { bytes, required }] of Object.entries(format.registers)) {
-    if (reader.has(name) || (required && !skipped.has(name))) {
+  for (const [name, { bytes, required, unless }] of Object.entries(format.registers)) {
+    const replaced = unless?.every((other) => reader.has(other)) ?? false;
+    if (reader.has(name) || (required && !replaced && !skipped.has(name))) {
       values.set(name, reader.hex(name, bytes));
     }
     if (reader.has(name) && skipped.has(name)) reader.problem(name, 'is skipped, and has a value');

@@ -40,6 +40,8 @@ export interface RegisterRule {
   readonly bytes: number;
   /** Without it the evidence says "some enclave": every policy names or skips it. */
   readonly required: boolean;
+  /** A set that names all of these need not name this one: together they say which enclave. */
+  readonly unless?: readonly string[];
 }
 
 /** A field that carries what a relying party chose: nonce, hash of a key, … */
