@@ -9,6 +9,7 @@ import { DerError } from '../../der.ts';
 import { decodePemChain } from '../../pem.ts';
 import type { Collateral } from '../../platform-format.ts';
 import { parseCertificate, type Certificate } from '../../x509.ts';
+import { leafFirst } from './intel-chain.ts';
 import { StrictJsonError, parseStrictJson, type JsonObject } from './strict-json.ts';
 import { readQeIdentity, readTcbInfo, type QeIdentity, type TcbInfo } from './tcb-info.ts';
 
@@ -31,8 +32,9 @@ export const ROOT_CRL = 'intel-root.crl';
 export const TCB_SIGNING_CHAIN = 'intel-tcb-signing.pem';
 /** Only when it is another chain than that of TCB info. */
 export const QE_SIGNING_CHAIN = 'intel-qe-signing.pem';
-/** Only for quotes that carry no PCK chain. */
-export const PCK_CHAIN = 'intel-pck.pem';
+/** Only for quotes that carry no PCK chain: the certificate, and its CA here or in the second file. */
+export const PCK_CERTIFICATE = 'intel-pck.pem';
+export const PCK_ISSUERS = 'intel-pck-issuer.pem';
 
 export const pckCrlName = ({ ca }: CollateralOwner): string => `intel-pck-${ca ?? 'platform'}.crl`;
 export const tcbInfoName = ({ tee, fmspc }: CollateralOwner): string =>
@@ -74,9 +76,10 @@ export function readCollateral(files: Collateral, owner: CollateralOwner): DcapC
   };
 }
 
-/** The chain beside a quote that carries none. */
-export function readGivenPckChain(files: Collateral): Given<readonly Certificate[]> {
-  return read(files.get(PCK_CHAIN), readChain);
+/** The chain beside a quote that carries none; empty when there is none that can be read. */
+export function readGivenPckChain(files: Collateral): readonly Certificate[] {
+  const certificate = read(files.get(PCK_CERTIFICATE), readChain).value ?? [];
+  return [...certificate, ...(read(files.get(PCK_ISSUERS), readChain).value ?? [])];
 }
 
 const MISSING = 'missing';
@@ -136,7 +139,7 @@ function readQeIdentityFile(bytes: Uint8Array): QeIdentity {
 
 function readChain(bytes: Uint8Array): readonly Certificate[] {
   const text = new TextDecoder('latin1').decode(bytes);
-  return decodePemChain(text, MAX_CHAIN_LENGTH).map((der) => parseCertificate(der));
+  return leafFirst(decodePemChain(text, MAX_CHAIN_LENGTH).map((der) => parseCertificate(der)));
 }
 
 /** What is wrong with a list is for whoever reads it to say; hex that is none counts as an empty list. */

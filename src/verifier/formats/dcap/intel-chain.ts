@@ -13,10 +13,20 @@ export interface IntelChain {
   readonly root: Certificate | undefined;
 }
 
+const isSelfIssued = ({ subject, issuer }: Certificate): boolean =>
+  equalBytes(subject.raw, issuer.raw);
+
+/** Intel's services send the leaf first, Intel's sample data has the root first. Nothing else is put in order. */
+export function leafFirst(chain: readonly Certificate[]): readonly Certificate[] {
+  const first = chain[0];
+  return first !== undefined && isSelfIssued(first) ? [...chain].reverse() : chain;
+}
+
 export function splitRoot(chain: readonly Certificate[]): IntelChain {
   const last = chain.at(-1);
-  const isRoot = last !== undefined && equalBytes(last.subject.raw, last.issuer.raw);
-  return isRoot ? { sent: chain.slice(0, -1), root: last } : { sent: chain, root: undefined };
+  return last !== undefined && isSelfIssued(last)
+    ? { sent: chain.slice(0, -1), root: last }
+    : { sent: chain, root: undefined };
 }
 
 export interface ChainQuestion {

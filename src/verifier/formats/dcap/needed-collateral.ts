@@ -2,7 +2,8 @@
 import type { Collateral, CollateralItem } from '../../platform-format.ts';
 import {
   ALL_IN_ONE,
-  PCK_CHAIN,
+  PCK_CERTIFICATE,
+  PCK_ISSUERS,
   QE_SIGNING_CHAIN,
   ROOT_CRL,
   TCB_SIGNING_CHAIN,
@@ -20,7 +21,7 @@ export function neededCollateral(
   evidence: DcapEvidence,
   given: Collateral,
 ): readonly CollateralItem[] {
-  const chain = evidence.chain ?? readGivenPckChain(given).value ?? [];
+  const chain = evidence.chain ?? readGivenPckChain(given);
   const owner = collateralOwner(evidence, chain);
   const { tee, fmspc, ca } = owner;
   const tcb = `${SERVICE}/${tee}/certification/v4/tcb?fmspc=${fmspc ?? 'FMSPC'}`;
@@ -64,9 +65,15 @@ export function neededCollateral(
     ...(evidence.chain === undefined
       ? [
           item(
-            PCK_CHAIN,
-            'PCK certificate of the platform and its CA: the quote carries none',
-            `${SERVICE}/sgx/certification/v4/pckcert, or the platform's own PCCS`,
+            PCK_CERTIFICATE,
+            'PCK certificate of the platform: the quote carries none',
+            `${SERVICE}/sgx/certification/v4/pckcert, or the PCCS of the platform`,
+          ),
+          item(
+            PCK_ISSUERS,
+            'who issued the PCK certificate, percent-decoded, unless it is in that file',
+            `header SGX-PCK-Certificate-Issuer-Chain of ${SERVICE}/sgx/certification/v4/pckcert`,
+            false,
           ),
         ]
       : []),

@@ -1,9 +1,9 @@
 /** The PCK chain of a quote: certification data of type 5, or what came beside a quote that carries none. */
 import { MAX_CHAIN_LENGTH } from '../../../../enclave/wire/limits.ts';
-import { equalBytes } from '../../../../enclave/wire/bytes.ts';
 import { MalformedEvidence, decodingAt } from '../../malformed.ts';
 import { decodePemChain } from '../../pem.ts';
 import { parseCertificate, type Certificate } from '../../x509.ts';
+import { leafFirst } from './intel-chain.ts';
 import type { CertificationData } from './quote.ts';
 
 const PLACE = '/certificationData';
@@ -29,9 +29,12 @@ export function describeCertification({ type }: CertificationData): string {
 }
 
 /** Leaf first. Undefined when the certification data is of another type. @throws MalformedEvidence */
-export function readPckChain({ type, data }: CertificationData): Certificate[] | undefined {
+export function readPckChain({
+  type,
+  data,
+}: CertificationData): readonly Certificate[] | undefined {
   if (type !== PCK_CHAIN) return undefined;
-  return data[0] === SEQUENCE ? readDerChain(data) : readPemChain(data);
+  return leafFirst(data[0] === SEQUENCE ? readDerChain(data) : readPemChain(data));
 }
 
 function readPemChain(data: Uint8Array): Certificate[] {
@@ -44,7 +47,7 @@ function readPemChain(data: Uint8Array): Certificate[] {
   }
 }
 
-/** One certificate after the other. Intel's own sample has the root first. */
+/** One certificate after the other. */
 function readDerChain(data: Uint8Array): Certificate[] {
   const chain: Certificate[] = [];
   let rest = data;
@@ -57,9 +60,7 @@ function readDerChain(data: Uint8Array): Certificate[] {
     chain.push(decodingAt(place, () => parseCertificate(one)));
     rest = rest.subarray(one.byteLength);
   }
-  const first = chain[0];
-  if (first === undefined) throw new MalformedEvidence(PLACE, 'no certificate');
-  return equalBytes(first.subject.raw, first.issuer.raw) ? chain.reverse() : chain;
+  return chain;
 }
 
 /** Of a SEQUENCE with a length of two bytes, which is what every certificate is. */

@@ -102,7 +102,7 @@ export async function verifyDcap(
   { collateral: files, anchors }: PlatformVerificationInput,
 ): Promise<DcapFindings> {
   const { quote } = evidence;
-  const chain = evidence.chain ?? readGivenPckChain(files).value ?? [];
+  const chain = evidence.chain ?? readGivenPckChain(files);
   const split = splitRoot(chain);
   const { sent } = split;
   const platform = platformOf(sent[0]);
