@@ -2,7 +2,7 @@
  * Public keys as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), their JOSE algorithm names, and their RFC 7638
  * thumbprints. Read from DER directly: Web Crypto's JWK export knows ML-DSA only in newer browsers.
  */
-import { utf8 } from '../../enclave/wire/bytes.ts';
+import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { DerError, DerReader, TAG } from './der.ts';
 import { sha256, type Curve } from './web-crypto.ts';
 
@@ -25,11 +25,12 @@ const OID = {
   ed25519: '1.3.101.112',
 } as const;
 
+/** By their parameters, DER as hex: an object identifier that is compared and never read. */
 const CURVES: Readonly<Record<string, { readonly name: Curve; readonly coordinateBytes: number }>> =
   {
-    '1.2.840.10045.3.1.7': { name: 'P-256', coordinateBytes: 32 },
-    '1.3.132.0.34': { name: 'P-384', coordinateBytes: 48 },
-    '1.3.132.0.35': { name: 'P-521', coordinateBytes: 66 },
+    '06082a8648ce3d030107': { name: 'P-256', coordinateBytes: 32 },
+    '06052b81040022': { name: 'P-384', coordinateBytes: 48 },
+    '06052b81040023': { name: 'P-521', coordinateBytes: 66 },
   };
 
 /** RFC 9881 §4, sizes from FIPS 204 table 2. */
@@ -59,8 +60,8 @@ export function curveOf(key: SubjectPublicKeyInfo): Curve | undefined {
 }
 
 function namedCurve(key: SubjectPublicKeyInfo): (typeof CURVES)[string] | undefined {
-  if (key.parameters?.[0] !== TAG.objectIdentifier) return undefined;
-  return CURVES[DerReader.open(key.parameters, MAX_SPKI_BYTES).objectIdentifier()];
+  const { parameters } = key;
+  return parameters === undefined ? undefined : CURVES[toHex(parameters)];
 }
 
 /** RFC 8017 §3.1: bits of the modulus, and the public exponent when it has at most four bytes. */

@@ -9,6 +9,15 @@ const data = (
   key: 'VCEK' | 'VLEK' = 'VCEK',
 ): CaseChanges => ({ snp: { key, ...(leaf === undefined ? {} : { data: leaf }) } });
 
+/** The VCEK with other parameters of its key, seven bytes as hex. */
+function withCurve(parameters: string): Uint8Array {
+  const [vcek] = makeSnp('Milan').endorsements;
+  return Buffer.from(
+    Buffer.from(vcek).toString('hex').replace('06052b81040022', parameters),
+    'hex',
+  );
+}
+
 /** What the certificate says, under a good chain. */
 export const CERTIFICATE_REFUSALS: readonly Refusal[] = [
   ...(['bl', 'tee', 'snp', 'ucode'] as const).map((name): Refusal => ({
@@ -85,6 +94,17 @@ export const CERTIFICATE_REFUSALS: readonly Refusal[] = [
     what: 'the name of another product under this ASK',
     changes: data({ productName: 'Genoa' }),
     failed: KEY_UNREADABLE,
+  },
+  {
+    // Its object identifier ends in the middle of an arc.
+    what: 'a key on a curve that cannot be named',
+    changes: { files: { 'vcek.der': withCurve('06052b810400a2') } },
+    failed: ['platform-signature', 'chain-signatures', 'chain-algorithms'],
+  },
+  {
+    what: 'a key on P-521 by name',
+    changes: { files: { 'vcek.der': withCurve('06052b81040023') } },
+    failed: ['platform-signature', 'chain-signatures', 'chain-algorithms'],
   },
   {
     what: 'a VLEK for a report that says VCEK',

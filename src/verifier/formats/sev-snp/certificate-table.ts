@@ -39,9 +39,9 @@ export interface OfferedCertificates {
  * @throws MalformedEvidence for a table that does not end, for a record that reaches outside or into the records, for
  * a GUID that stands twice, and for bytes that are no certificate
  */
-export function readCertificateTable(bytes: Uint8Array, place = '/auxblob'): OfferedCertificates {
+export function readCertificateTable(bytes: Uint8Array): OfferedCertificates {
   const fail = (problem: string): never => {
-    throw new MalformedEvidence(place, problem);
+    throw new MalformedEvidence('/', problem);
   };
   if (bytes.byteLength > MAX_TABLE_BYTES) fail('larger than the limit');
   const records = readRecords(bytes, fail);

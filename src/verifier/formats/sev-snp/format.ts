@@ -225,7 +225,7 @@ export const sevSnpFormat: PlatformFormat<SnpReport, SnpFacts, SnpPolicy> = {
   },
   fields: { reportData: { fixedBytes: 64 } },
   detect,
-  decode: (bytes) => decodeReport(bytes),
+  decode: decodeReport,
   describe,
   collateralFor,
   verify,

@@ -83,20 +83,17 @@ export interface SnpReport {
  * Views on `bytes`, not copies.
  * @throws MalformedEvidence for another length or version: nothing in it could then be told from its neighbour
  */
-export function decodeReport(bytes: Uint8Array, place = '/platformEvidence'): SnpReport {
+export function decodeReport(bytes: Uint8Array): SnpReport {
   if (bytes.byteLength !== REPORT_BYTES) {
     const found = String(bytes.byteLength);
-    throw new MalformedEvidence(place, `expected ${String(REPORT_BYTES)} bytes, found ${found}`);
+    throw new MalformedEvidence('/', `expected ${String(REPORT_BYTES)} bytes, found ${found}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const u32 = (at: number): number => view.getUint32(at, true);
   const version = u32(0);
   if (version < OLDEST_VERSION || version > NEWEST_VERSION) {
     const known = `${String(OLDEST_VERSION)} to ${String(NEWEST_VERSION)}`;
-    throw new MalformedEvidence(
-      place,
-      `expected report version ${known}, found ${String(version)}`,
-    );
+    throw new MalformedEvidence('/', `expected report version ${known}, found ${String(version)}`);
   }
   const field = (at: number, length: number): Uint8Array => bytes.subarray(at, at + length);
   const firmware = (at: number): FirmwareVersion => {
