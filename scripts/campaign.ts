@@ -22,6 +22,11 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     file: 'test/e2e/log-crash.test.ts',
     about: 'kills host and enclave under load; no receipt may be missing, no fork may exist',
   },
+  'evidence-mutation': {
+    project: 'properties',
+    file: 'test/properties/platform-mutation.test.ts',
+    about: 'changes platform evidence and collateral; no escape, no hang, no false acceptance',
+  },
 };
 
 const USAGE_STATUS = 64;
