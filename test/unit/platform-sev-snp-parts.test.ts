@@ -103,6 +103,12 @@ describe('where AMD publishes what is needed', () => {
     ]);
   });
 
+  test('a report of version 2 with a short chip id is of Turin', () => {
+    expect(addresses(makeSnp('Turin', { report: { version: 2 } }).report)[1]).toBe(
+      'https://kdsintf.amd.com/vcek/v1/Turin/cert_chain',
+    );
+  });
+
   test('a hidden chip id has no address', () => {
     const hidden = makeSnp('Milan', { report: { chipId: new Uint8Array(64) } });
 

@@ -35,8 +35,12 @@ describe('good evidence under test roots', () => {
     }
   }
 
-  test('report version 2 of Milan, whose CPU only the certificate names', () =>
-    expectGood('Milan', { snp: { report: { version: 2 } } }));
+  test.each(PRODUCTS)('report version 2 of %s, whose CPU only the certificate names', (product) =>
+    expectGood(product, { snp: { report: { version: 2 } } }),
+  );
+
+  test('report version 4 has what version 3 has', () =>
+    expectGood('Genoa', { snp: { report: { version: 4 } } }));
 
   test('a CPU of Bergamo is certified as Genoa', () =>
     expectGood('Genoa', { snp: { report: { cpu: [0x19, 0xa0, 2] } } }));

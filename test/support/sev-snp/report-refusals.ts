@@ -120,12 +120,6 @@ export const REPORT_REFUSALS: readonly Refusal[] = [
     changes: fields({ cpu: [0x1a, 0x02, 1] }),
     failed: ['product', 'reported-tcb', ...NO_TCB],
   },
-  {
-    what: 'report version 2 of Turin',
-    product: 'Turin',
-    changes: fields({ version: 2 }),
-    failed: ['product', 'reported-tcb', ...NO_TCB],
-  },
   ...(['reported', 'committed', 'current', 'launch'] as const).map((name, i): Refusal => ({
     what: `a reserved byte in the ${name} TCB`,
     changes: patched([[0x182, 0x1e2, 0x3a, 0x1f2][i] ?? 0, 9]),

@@ -5,7 +5,7 @@
 import { printable } from '../../check.ts';
 import { DerError, DerReader, TAG } from '../../der.ts';
 import type { Certificate } from '../../x509.ts';
-import { SNP_PRODUCTS, productOfName, type SnpProduct } from './product.ts';
+import { SHORT_CHIP_ID_BYTES, SNP_PRODUCTS, productOfName, type SnpProduct } from './product.ts';
 import { componentsOf, type TcbComponent, type TcbVersion } from './tcb.ts';
 
 /** 57230 ch. 3, 58369: AMD's arc of extensions, none of them critical. */
@@ -33,10 +33,11 @@ const MAX_TEXT_BYTES = 256;
 const MAX_EXTENSION_BYTES = 300;
 
 /** hwID: raw bytes, not DER. As many as the product's CHIP_ID has that are not always zero. */
-export const HW_ID_BYTES = { Milan: 64, Genoa: 64, Turin: 8 } as const satisfies Record<
-  SnpProduct,
-  number
->;
+export const HW_ID_BYTES = {
+  Milan: 64,
+  Genoa: 64,
+  Turin: SHORT_CHIP_ID_BYTES,
+} as const satisfies Record<SnpProduct, number>;
 
 /** Subject and issuer, by which the two kinds are told apart. */
 const SUBJECTS = { VCEK: 'SEV-VCEK', VLEK: 'SEV-VLEK' } as const;

@@ -32,7 +32,7 @@ import { findChain, listFile, sentRootCheck } from './endorsements.ts';
 import { describeGuestPolicy, describePlatformInfo } from './guest-policy.ts';
 import { neededFiles } from './key-distribution.ts';
 import { readSnpPolicy, type SnpPolicy } from './policy.ts';
-import { describeCpu, productOfCpu } from './product.ts';
+import { describeCpu, productOfCpu, productsByChipId } from './product.ts';
 import { REPORT_BYTES, decodeReport, type SnpReport } from './report.ts';
 import { describeTcb, readTcb } from './tcb.ts';
 
@@ -166,16 +166,16 @@ function platformIdsOf({ hwId, cspId }: EndorsementKey): readonly string[] {
 
 function describe(report: SnpReport): readonly (readonly [string, string])[] {
   const { cpu, policy, platformInfo, tcb, mitigations } = report;
+  const guesses = productsByChipId(report.chipId);
   const product = cpu === undefined ? undefined : productOfCpu(cpu);
-  // Version 2 was written for products of one layout only.
-  const layout = cpu === undefined ? 'Milan' : product;
+  const layout = cpu === undefined ? guesses[0] : product;
   const levels = (bytes: Uint8Array): string =>
     layout === undefined ? toHex(bytes) : describeTcb(readTcb(bytes, layout));
   return [
     ['report version', String(report.version)],
     [
       'product',
-      cpu === undefined ? 'Milan or Genoa' : `${product ?? 'unknown'}, ${describeCpu(cpu)}`,
+      cpu === undefined ? guesses.join(' or ') : `${product ?? 'unknown'}, ${describeCpu(cpu)}`,
     ],
     ['measurement', toHex(report.measurement)],
     ['report data', toHex(report.reportData)],

@@ -6,7 +6,7 @@ import { toHex } from '../../../../enclave/wire/bytes.ts';
 import type { Collateral, CollateralItem } from '../../platform-format.ts';
 import { HW_ID_BYTES, productOfIssuer, type EndorsementKeyKind } from './endorsement-key.ts';
 import { findChain, issuerFiles, keyFiles, listFile } from './endorsements.ts';
-import { productOfCpu, type SnpProduct } from './product.ts';
+import { productOfCpu, productsByChipId, type SnpProduct } from './product.ts';
 import type { SnpReport } from './report.ts';
 import { componentsOf, readTcb, type TcbComponent } from './tcb.ts';
 
@@ -29,9 +29,9 @@ export function neededFiles(
 ): readonly CollateralItem[] {
   const { certificates } = findChain(given, kind);
   const [key, issuer] = certificates;
-  // Before version 3 only the key says which product it is, and Turin had no such report.
+  // Before version 3 only the key says which product it is.
   const product = report.cpu === undefined ? key && productOfIssuer(key) : productOfCpu(report.cpu);
-  const products: readonly SnpProduct[] = product === undefined ? ['Milan', 'Genoa'] : [product];
+  const products = product === undefined ? productsByChipId(report.chipId) : [product];
   const eachOf = (text: (product: SnpProduct) => string): string => products.map(text).join(' or ');
   const isVlek = kind === 'VLEK';
   const [keyName = ''] = keyFiles(kind);

@@ -34,3 +34,13 @@ export function productOfName(text: string): SnpProduct | undefined {
 export function describeCpu({ family, model, stepping }: CpuId): string {
   return `family ${family.toString(16)}h, model ${model.toString(16)}h, stepping ${String(stepping)}`;
 }
+
+/** Turin's chips have ids of eight bytes, with zeros up to 64 in the report. */
+export const SHORT_CHIP_ID_BYTES = 8;
+
+/** What a report before version 3 may be of, by the length of its chip id: a guess for people, never a check. */
+export function productsByChipId(chipId: Uint8Array): readonly SnpProduct[] {
+  if (chipId.every((byte) => byte === 0)) return SNP_PRODUCTS;
+  const isShort = chipId.subarray(SHORT_CHIP_ID_BYTES).every((byte) => byte === 0);
+  return isShort ? ['Turin'] : ['Milan', 'Genoa'];
+}
