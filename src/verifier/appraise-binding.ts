@@ -6,7 +6,7 @@ import type { BindingRule } from './platform-policy.ts';
 
 /** RFC 9711 §4.1 asks for at least 8 bytes; no format carries more than 1,024. */
 export const MIN_PLATFORM_NONCE_BYTES = 8;
-const MAX_PLATFORM_NONCE_BYTES = 1024;
+export const MAX_PLATFORM_NONCE_BYTES = 1024;
 
 /** The nonce that the caller drew, or why it drew none. */
 export type PlatformNonce =

@@ -96,6 +96,11 @@ export {
   type VerifiedPlatformEvidence,
 } from './verify-platform.ts';
 export {
+  MAX_PLATFORM_NONCE_BYTES,
+  MIN_PLATFORM_NONCE_BYTES,
+  type PlatformNonce,
+} from './appraise-binding.ts';
+export {
   appraisePlatform,
   type PlatformAppraisalInput,
   type PlatformResult,
