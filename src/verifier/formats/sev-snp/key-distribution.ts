@@ -55,7 +55,7 @@ export function neededFiles(
     },
     {
       name: eachOf((of) => listFile(kind, of)),
-      what: 'revocation list of the ARK',
+      what: 'revocation list of the ARK, for policies that require one',
       publishedAt: eachOf((of) => `${path(of)}/crl`),
       present: products.some((of) => given.has(listFile(kind, of))),
       required: false,
