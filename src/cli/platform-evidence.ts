@@ -115,7 +115,7 @@ export function boundBytes(input: Arguments): ReadonlyMap<string, Uint8Array> | 
   if (text === undefined) return undefined;
   const given = new Map<string, Uint8Array>();
   for (const part of text.split(',')) {
-    const [, name, value] = /^([a-z_]+)=((?:[0-9a-fA-F]{2})+)$/.exec(part) ?? [];
+    const [, name, value] = /^([A-Za-z]+)=((?:[0-9a-fA-F]{2})+)$/.exec(part) ?? [];
     if (name === undefined || value === undefined || given.has(name)) {
       throw usageError(
         `--bind has "${part}"`,

@@ -12,7 +12,7 @@ import { readSignatureAlgorithm, type SignatureProfile } from './signature-profi
 import { CRL_SIGN, readAuthorityKeyId, readName, type CertificateName } from './x509.ts';
 
 /** Intel's longest list has 3 KB today. What is larger takes too long to read. */
-export const MAX_CRL_BYTES = 256 * 1024;
+export const MAX_CRL_BYTES = 128 * 1024;
 
 export interface RevocationList {
   readonly toBeSigned: Uint8Array;
@@ -75,7 +75,8 @@ function readEntries(entries: DerReader, critical: string[]): Set<string> {
   while (entries.more) {
     const entry = entries.sequence();
     revoked.add(toHex(entry.unsigned()));
-    entry.time();
+    // When it was revoked changes nothing: it is revoked.
+    entry.element(entry.nextIs(TAG.utcTime) ? TAG.utcTime : TAG.generalizedTime);
     if (entry.more) readExtensions(entry.sequence(), critical);
     entry.end();
   }

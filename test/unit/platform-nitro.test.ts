@@ -113,7 +113,7 @@ describe('documents that are refused', () => {
   test('no signature', () =>
     expectRefused(['platform-signature'], { signature: () => new Uint8Array(0) }));
   test('the payload was changed after signing', () =>
-    expectRefused(['platform-signature', 'binding/user_data'], {
+    expectRefused(['platform-signature', 'binding/userData'], {
       payload: (p) => {
         const changed = Buffer.from(p);
         const at = changed.indexOf(NITRO_USER_DATA) + 5;
@@ -371,9 +371,9 @@ describe('bugs of other verifiers', () => {
   test('a prefix of the nonce', () =>
     expectRefused(['binding/nonce'], {}, {}, { nonce: hex(NITRO_NONCE).slice(0, 32) }));
   test('user data of another protocol', () =>
-    expectRefused(['binding/user_data'], member('user_data', new Uint8Array(64))));
+    expectRefused(['binding/userData'], member('user_data', new Uint8Array(64))));
   test('a key that the policy knows nothing of', () =>
-    expectRefused(['binding/public_key'], member('public_key', Uint8Array.of(1))));
+    expectRefused(['binding/publicKey'], member('public_key', Uint8Array.of(1))));
   test('a nonce is drawn, and the policy binds no field to it', () =>
     expectRefused(
       ['nonce'],

@@ -151,8 +151,8 @@ export function nitroPolicy(
     debug: { rule: 'deny' },
     binding: {
       nonce: { rule: 'nonce' },
-      user_data: { rule: 'equals', value: hex(NITRO_USER_DATA) },
-      public_key: { rule: 'absent' },
+      userData: { rule: 'equals', value: hex(NITRO_USER_DATA) },
+      publicKey: { rule: 'absent' },
     },
     platforms: { rule: 'skip', because: 'a test' },
     nitro: { age: { rule: 'require', maxSeconds: 300 } },

@@ -7,7 +7,7 @@ import { strictPolicy, type VectorRow } from '../platform-vectors.ts';
 type Fields = Readonly<Record<string, unknown>>;
 type Row = Omit<VectorRow, 'file' | 'policy'> & { readonly policy?: VectorRow['policy'] };
 
-const FIELD_NAMES = ['nonce', 'user_data', 'public_key'] as const;
+const FIELDS = { nonce: 'nonce', userData: 'user_data', publicKey: 'public_key' } as const;
 const ZERO = '00'.repeat(48);
 
 /** PCRs that are not in the index are zero. */
@@ -20,8 +20,8 @@ function measurements(fields: Fields): Record<string, string> {
 
 function binding(fields: Fields): Record<string, unknown> {
   return Object.fromEntries(
-    FIELD_NAMES.map((name) => {
-      const value = fields[name];
+    Object.entries(FIELDS).map(([name, recordedAs]) => {
+      const value = fields[recordedAs];
       if (value === null || value === '') return [name, { rule: 'absent' }];
       if (typeof value === 'string') return [name, { rule: 'equals', value }];
       return [name, { rule: 'skip', because: 'the index has its hash only' }];

@@ -20,7 +20,12 @@ const MAX_BUNDLE = 8;
 /** Nine members, 32 PCRs, the bundle, and their keys. */
 const LIMITS = { maxBytes: MAX_PAYLOAD_BYTES, maxDepth: 3, maxItems: 128 } as const;
 
-export const FIELD_NAMES = ['nonce', 'user_data', 'public_key'] as const;
+/** Fields that carry what others chose: our names, and those of the document. */
+export const FIELDS = {
+  nonce: 'nonce',
+  userData: 'user_data',
+  publicKey: 'public_key',
+} as const;
 
 const MEMBERS: readonly string[] = [
   'module_id',
@@ -29,7 +34,7 @@ const MEMBERS: readonly string[] = [
   'pcrs',
   'certificate',
   'cabundle',
-  ...FIELD_NAMES,
+  ...Object.values(FIELDS),
 ];
 
 export interface NitroDocument {
@@ -159,10 +164,10 @@ function bundle(members: CborMap): readonly Certificate[] {
  */
 function fields(members: CborMap): ReadonlyMap<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
-  for (const name of FIELD_NAMES) {
+  for (const [field, name] of Object.entries(FIELDS)) {
     const value = members.get(name) ?? null;
-    const min = name === 'public_key' ? 1 : 0;
-    if (value !== null) found.set(name, checkedBytes(value, name, min, MAX_FIELD_BYTES));
+    const min = name === FIELDS.publicKey ? 1 : 0;
+    if (value !== null) found.set(field, checkedBytes(value, name, min, MAX_FIELD_BYTES));
   }
   return found;
 }

@@ -18,7 +18,7 @@ import type { Skip } from '../../appraisal-policy.ts';
 import { ECDSA_P384_SHA384 } from '../../signature-profile.ts';
 import { isAnchorCertificate, type TrustAnchor } from '../../trust-anchor.ts';
 import { checkEcdsa } from '../../web-crypto.ts';
-import { decodeDocument, FIELD_NAMES, MAX_DOCUMENT_BYTES, type NitroDocument } from './document.ts';
+import { decodeDocument, FIELDS, MAX_DOCUMENT_BYTES, type NitroDocument } from './document.ts';
 
 const SIGNATURE_BYTES = 96;
 const PCR_BYTES = 48;
@@ -234,8 +234,8 @@ function describeDocument(document: NitroDocument): readonly (readonly [string, 
       .filter(([, value]) => !isZero(value))
       .map(([name, value]) => [`${name}${PCR_MEANING[name] ?? ''}`, toHex(value)] as const),
     ['zero', zero.join(', ') || 'none'],
-    ...FIELD_NAMES.map((name) => {
-      const value = document.fields.get(name);
+    ...Object.entries(FIELDS).map(([field, name]) => {
+      const value = document.fields.get(field);
       return [name.replace('_', ' '), value === undefined ? 'none' : toHex(value)] as const;
     }),
     ...chain.map(
@@ -276,7 +276,7 @@ export const nitroFormat: PlatformFormat<NitroDocument, NitroFacts, NitroPolicy>
       { bytes: PCR_BYTES, required: number < MEASURED.length },
     ]),
   ),
-  fields: Object.fromEntries(FIELD_NAMES.map((name) => [name, { fixedBytes: undefined }])),
+  fields: Object.fromEntries(Object.keys(FIELDS).map((name) => [name, { fixedBytes: undefined }])),
   detect: looksLikeDocument,
   decode: decodeDocument,
   describe: describeDocument,
