@@ -17,9 +17,8 @@ sayWhereVectorsAre();
 
 const REPORT_BYTES = 1184;
 const SIGNED_BYTES = 0x2a0;
-const SIGNATURE_BYTES = 144;
 /** The mutations of all formats flip 200 more in each report; here it is about the exact reason, and about certificates. */
-const FLIPS = runs(80).numRuns ?? 80;
+const FLIPS = runs(50).numRuns ?? 50;
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -100,14 +99,6 @@ describe.each(CASES)('%s', (_, input) => {
       const { failed } = await judge({ ...input, evidence: flipped(input.evidence, bit) });
       if (!failed.includes('platform-signature')) accepted.push(bit);
     }
-    const every = Array.from(
-      { length: SIGNATURE_BYTES },
-      (__, i) => 8 * (SIGNED_BYTES + i) + (i & 7),
-    );
-    for (const bit of every) {
-      const { failed } = await judge({ ...input, evidence: flipped(input.evidence, bit) });
-      if (!failed.includes('platform-signature')) accepted.push(bit);
-    }
 
     expect(accepted).toEqual([]);
   });
@@ -167,6 +158,18 @@ test(`${String(FLIPS)} flipped bits of a revocation list, and every truncation`,
     const { failed } = await judge({ ...input, collateral });
     expect([...failed].sort(), String(length)).toEqual(['crl', 'crl-age']);
   }
+});
+
+test('every byte of the signature counts', async () => {
+  const input = snpCase('Turin');
+  const ignored: number[] = [];
+  for (let at = SIGNED_BYTES; at < REPORT_BYTES; at += 1) {
+    const evidence = flipped(input.evidence, 8 * at + (at & 7));
+    const { failed } = await judge({ ...input, evidence });
+    if (!failed.includes('platform-signature')) ignored.push(at);
+  }
+
+  expect(ignored).toEqual([]);
 });
 
 describe('certificate tables', () => {
