@@ -7,6 +7,7 @@ import {
   platformFormat,
 } from '../../src/verifier/index.ts';
 import { TCB_LAYOUTS } from '../../src/verifier/formats/sev-snp/tcb.ts';
+import { matchesSchema } from '../support/json-schema.ts';
 import { MAX_MS, threadMs } from '../support/platform-mutation-run.ts';
 import { judgePlatform, unhex } from '../support/run-platform-vector.ts';
 import {
@@ -179,6 +180,10 @@ describe('what a person reads', () => {
   });
 });
 
+const schema = JSON.parse(
+  readFileSync(new URL('../../docs/schema/platform-policy.schema.json', import.meta.url), 'utf8'),
+) as Readonly<Record<string, unknown>>;
+
 describe('the member sev-snp of a policy', () => {
   const problems = (policy: unknown): readonly string[] => {
     try {
@@ -202,6 +207,7 @@ describe('the member sev-snp of a policy', () => {
 
   test('a good one has no problem', () => {
     expect(problems(good)).toEqual([]);
+    expect(matchesSchema(good, schema)).toBe(true);
   });
 
   test.each(Object.keys(member))('%s must be there', (name) => {
@@ -318,6 +324,7 @@ describe('the member sev-snp of a policy', () => {
     const changed: unknown = JSON.parse(JSON.stringify(withMember(changes)));
 
     expect(problems(changed)).toContain(`/sev-snp${problem}`);
+    expect(matchesSchema(changed, schema)).toBe(false);
   });
 
   test('measurement must be named or skipped with a reason', () => {
@@ -339,6 +346,7 @@ describe('docs/platforms/sev-snp.md', () => {
     const text = /```json\n([^]*?)```/.exec(page)?.[1] ?? '';
 
     expect(parsePlatformPolicy(JSON.parse(text)).format).toBe('sev-snp');
+    expect(matchesSchema(JSON.parse(text), schema)).toBe(true);
   });
 
   test('names every check that evidence or policy can fail', () => {
