@@ -16,7 +16,7 @@ import {
   type PlatformCase,
   type PlatformOutcome,
 } from '../support/run-platform-vector.ts';
-import { snpCase } from '../support/sev-snp/index.ts';
+import { SNP_REFUSALS, snpCase } from '../support/sev-snp/index.ts';
 
 const hasChromium = existsSync(CHROMIUM);
 if (!hasChromium) {
@@ -67,6 +67,13 @@ describe.skipIf(!hasChromium)('platform evidence in Chromium', () => {
       snpCase('Milan'),
       snpCase('Turin', { snp: { key: 'VLEK' } }),
     ]));
+
+  test('every refusal of SEV-SNP is the one that it is in Node', () =>
+    expectSame(
+      Object.values(SNP_REFUSALS)
+        .flat()
+        .map(({ product = 'Milan', changes }) => snpCase(product, changes)),
+    ));
 
   for (const format of ['nitro', 'sev-snp', 'tdx', 'sgx']) {
     test.skipIf(!hasVectors)(
