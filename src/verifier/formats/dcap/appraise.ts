@@ -26,7 +26,13 @@ export function appraiseSgx(facts: DcapFacts, policy: SgxPolicy, now: number): C
   return [
     ...appraiseDcap(facts, policy, now),
     maskedCheck('sgx-attributes', attributes, policy.attributes, CLAUSE.sgxAttributes),
-    atLeastCheck('isv-svn', isvSvn, policy.isvSvn, 'a release that must not be trusted any more'),
+    atLeastCheck(
+      'isv-svn',
+      isvSvn,
+      policy.isvSvn,
+      'a release that must not be trusted any more',
+      CLAUSE.enclave,
+    ),
   ];
 }
 
@@ -40,6 +46,7 @@ function appraiseDcap(facts: DcapFacts, policy: DcapPolicy, now: number): Check[
         document.evaluationNumber,
         policy.evaluationNumber,
         'an older evaluation by Intel: it does not know what was found since',
+        CLAUSE.evaluation,
       ),
     ),
     ageCheck(facts, policy, now),
@@ -83,6 +90,7 @@ function atLeastCheck(
   found: number | undefined,
   rule: NumberRule,
   otherwise: string,
+  clause: string,
 ): Check {
   const text = found === undefined ? 'absent' : String(found);
   if (rule.rule === 'skip') return notChecked(id, text, rule.because);
@@ -91,6 +99,7 @@ function atLeastCheck(
     expected: `at least ${String(rule.atLeast)}`,
     found: text,
     otherwise,
+    clause,
   });
 }
 
@@ -105,6 +114,7 @@ function ageCheck({ issued }: DcapFacts, { collateralAge: rule }: DcapPolicy, no
     expected: `at most ${String(rule.maxDays)} days old`,
     found: old.map(({ what, atMs }) => `${what} of ${moment(atMs)}`).join('; ') || text,
     otherwise: 'old collateral hides what was found since',
+    clause: CLAUSE.evaluation,
   });
 }
 

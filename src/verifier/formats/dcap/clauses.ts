@@ -13,6 +13,8 @@ export const CLAUSE = {
   crl: `${PCK_PROFILE}: certificate revocation lists`,
   tcbInfo: `${PCS}: Get TCB Info, signature and TCB-Info-Issuer-Chain`,
   tcbLevel: `${PCS}: Get TCB Info, TCB level comparison`,
+  evaluation: `${PCS}: issueDate, nextUpdate, tcbEvaluationDataNumber`,
+  enclave: `${QUOTE_API}: enclave report body`,
   module: `${PCS}: Get TDX TCB Info, tdxModule and tdxModuleIdentities`,
   qeIdentity: `${PCS}: Get QE Identity, signature and issuer chain`,
   qe: `${PCS}: Get QE Identity, verification of the enclave report`,

@@ -191,9 +191,9 @@ function attributeChecks({ body }: Quote): Check[] {
 }
 
 /** Bits 1 to 7 are of the group "TD under debug" and reserved; a bit that nobody knows could open the TD. */
-function tdAttributeChecks({ tdAttributes }: TdReport): Check[] {
+function tdAttributeChecks({ tdAttributes, teeTcbSvn2 }: TdReport): Check[] {
   const reserved = (tdAttributes[0] ?? 0) & 0xfe;
-  return [
+  const checks = [
     judge(reserved === 0, {
       id: 'td-attributes-reserved',
       expected: 'bits 1 to 7 of TDATTRIBUTES are zero',
@@ -201,10 +201,9 @@ function tdAttributeChecks({ tdAttributes }: TdReport): Check[] {
       otherwise: 'a way of debugging that this verifier does not know',
       clause: CLAUSE.tdAttributes,
     }),
-    notChecked(
-      'td-relaunch',
-      'TEE_TCB_SVN_2',
-      'TEE_TCB_SVN, which is the lower one, decides; whether a relaunch would help is not said',
-    ),
   ];
+  if (teeTcbSvn2 === undefined) return checks;
+  const because =
+    'TEE_TCB_SVN decides, which is of the launch; it says less of the platform, never more';
+  return [...checks, notChecked('td-relaunch', `TEE_TCB_SVN_2 ${toHex(teeTcbSvn2)}`, because)];
 }
