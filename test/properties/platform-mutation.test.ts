@@ -7,6 +7,7 @@ import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NITRO_NONCE, makeNitro, nitroPolicy } from '../../scripts/evidence/nitro/index.ts';
 import { NOW } from '../../scripts/evidence/index.ts';
+import { dcapCase } from '../support/dcap/index.ts';
 import { Mutator, truncated, type Mutation } from '../support/platform-mutation.ts';
 import { MAX_MS, MutationBase, threadMs } from '../support/platform-mutation-run.ts';
 import {
@@ -15,6 +16,7 @@ import {
   sayWhereVectorsAre,
   vectorIndex,
 } from '../support/platform-vectors.ts';
+import { dcapCase } from '../support/dcap/index.ts';
 import { VECTOR_ROWS } from '../support/platform-vectors/index.ts';
 import type { PlatformCase } from '../support/run-platform-vector.ts';
 import { snpCase } from '../support/sev-snp/index.ts';
@@ -49,6 +51,12 @@ function cases(): readonly (readonly [name: string, input: PlatformCase])[] {
     ['nitro, made here', nitro({})],
     ['nitro of indefinite length, made here', nitro({ indefinite: true, tagged: true })],
     ['sev-snp, made here', snpCase('Turin')],
+    ['sev-snp with a VLEK, made here', snpCase('Genoa', { snp: { key: 'VLEK' } })],
+    ['tdx, made here', dcapCase('tdx')],
+    ['tdx 1.5, made here', dcapCase('tdx', { dcap: { quote: { version: 5, tdReport: '1.5' } } })],
+    ['sgx, made here', dcapCase('sgx')],
+    ['tdx, made here', dcapCase('tdx', { dcap: { quote: { version: 5, tdReport: '1.5' } } })],
+    ['sgx, made here', dcapCase('sgx')],
   ];
 }
 
