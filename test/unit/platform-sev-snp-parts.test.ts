@@ -147,6 +147,7 @@ describe('what a person reads', () => {
     expect(rows(makeSnp('Turin').report)).toMatchObject({
       product: 'Turin, family 1ah, model 2h, stepping 1',
       'reported TCB': 'fmc 2, bootloader 3, tee 1, snp 4, microcode 81',
+      'platform id': `chip:${hex(chipIdOf('Turin').subarray(0, 8))}`,
     });
     expect(rows(makeSnp('Genoa').report)).toMatchObject({
       'reported TCB': 'bootloader 10, tee 1, snp 23, microcode 84',
@@ -154,6 +155,17 @@ describe('what a person reads', () => {
       'guest policy': 'ABI at least 0.31, smtAllowed',
       debug: 'off',
     });
+  });
+
+  test('the platform id is the one that lists of platforms are compared with', async () => {
+    const { root: trusted } = makeSnp('Turin');
+    const id = rows(makeSnp('Turin').report)['platform id'] ?? '';
+    const around = { platforms: { rule: 'require', anyOf: [{ name: 'ours', id }] } };
+
+    expect((await judgePlatform(snpCase('Turin', { around, root: trusted }))).failed).toEqual([]);
+    expect(rows(makeSnp('Milan', { key: 'VLEK' }).report)['platform id']).toBe(
+      'in the VLEK certificate',
+    );
   });
 
   test('debug cannot be overlooked', () => {

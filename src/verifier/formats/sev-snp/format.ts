@@ -23,6 +23,7 @@ import {
   reportChecks,
 } from './consistency.ts';
 import {
+  HW_ID_BYTES,
   productOfIssuer,
   productOfRoot,
   readEndorsementKey,
@@ -32,7 +33,7 @@ import { findChain, listFile, sentRootCheck } from './endorsements.ts';
 import { describeGuestPolicy, describePlatformInfo } from './guest-policy.ts';
 import { neededFiles } from './key-distribution.ts';
 import { readSnpPolicy, type SnpPolicy } from './policy.ts';
-import { describeCpu, productOfCpu, productsByChipId } from './product.ts';
+import { describeCpu, productOfCpu, productsByChipId, type SnpProduct } from './product.ts';
 import { REPORT_BYTES, decodeReport, type SnpReport } from './report.ts';
 import { describeTcb, readTcb } from './tcb.ts';
 
@@ -191,6 +192,7 @@ function describe(report: SnpReport): readonly (readonly [string, string])[] {
     ['report id', toHex(report.reportId)],
     ['migration agent', toHex(report.reportIdMa)],
     ['chip id', toHex(report.chipId)],
+    ['platform id', platformIdOf(report, layout)],
     ['chip key masked', report.maskChipKey ? 'yes' : 'no'],
     ['signing key', report.signingKey ?? 'reserved'],
     ['reported TCB', levels(tcb.reported)],
@@ -205,6 +207,13 @@ function describe(report: SnpReport): readonly (readonly [string, string])[] {
           ['mitigations now', toHex(mitigations.current)] as const,
         ]),
   ];
+}
+
+/** For lists of platforms; that it is true only the certificate can say. */
+function platformIdOf({ chipId, signingKey }: SnpReport, layout: SnpProduct | undefined): string {
+  if (signingKey === 'VLEK') return 'in the VLEK certificate';
+  if (layout === undefined || chipId.every((byte) => byte === 0)) return 'hidden or unknown';
+  return `chip:${toHex(chipId.subarray(0, HW_ID_BYTES[layout]))}`;
 }
 
 function collateralFor(report: SnpReport, given: Collateral): readonly CollateralItem[] {
