@@ -16,7 +16,6 @@ import {
   sayWhereVectorsAre,
   vectorIndex,
 } from '../support/platform-vectors.ts';
-import { dcapCase } from '../support/dcap/index.ts';
 import { VECTOR_ROWS } from '../support/platform-vectors/index.ts';
 import type { PlatformCase } from '../support/run-platform-vector.ts';
 import { snpCase } from '../support/sev-snp/index.ts';
@@ -54,8 +53,6 @@ function cases(): readonly (readonly [name: string, input: PlatformCase])[] {
     ['sev-snp with a VLEK, made here', snpCase('Genoa', { snp: { key: 'VLEK' } })],
     ['tdx, made here', dcapCase('tdx')],
     ['tdx 1.5, made here', dcapCase('tdx', { dcap: { quote: { version: 5, tdReport: '1.5' } } })],
-    ['sgx, made here', dcapCase('sgx')],
-    ['tdx, made here', dcapCase('tdx', { dcap: { quote: { version: 5, tdReport: '1.5' } } })],
     ['sgx, made here', dcapCase('sgx')],
   ];
 }
