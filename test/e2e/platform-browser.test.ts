@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NITRO_NONCE, makeNitro, nitroPolicy } from '../../scripts/evidence/nitro/index.ts';
 import { NOW } from '../../scripts/evidence/index.ts';
+import { DCAP_REFUSALS, dcapCase } from '../support/dcap/index.ts';
 import { bundleForBrowser } from '../support/browser-bundle.ts';
 import { CHROMIUM, Chromium } from '../support/chromium.ts';
 import {
@@ -74,6 +75,16 @@ describe.skipIf(!hasChromium)('platform evidence in Chromium', () => {
         .flat()
         .map(({ product = 'Milan', changes }) => snpCase(product, changes)),
     ));
+
+  test('every refusal of TDX and SGX is the one that it is in Node', () =>
+    expectSame([
+      dcapCase('tdx'),
+      dcapCase('tdx', { dcap: { quote: { version: 5, tdReport: '1.5' } } }),
+      dcapCase('sgx'),
+      ...Object.values(DCAP_REFUSALS)
+        .flat()
+        .map(({ tee = 'tdx', changes }) => dcapCase(tee, changes)),
+    ]));
 
   for (const format of ['nitro', 'sev-snp', 'tdx', 'sgx']) {
     test.skipIf(!hasVectors)(
