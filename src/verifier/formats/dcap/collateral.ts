@@ -83,6 +83,7 @@ export function readGivenPckChain(files: Collateral): readonly Certificate[] {
 }
 
 const MISSING = 'missing';
+const MAX_PROBLEM_LENGTH = 200;
 const TEXT = /^[^]{1,200000}$/;
 const HEX = /^(?:[0-9a-fA-F]{2})*$/;
 
@@ -115,7 +116,8 @@ function attempt<T>(decode: () => T): Given<T> {
       error instanceof DerError ||
       error instanceof RangeError
     ) {
-      return { problem: `not readable: ${error.message}` };
+      // Names in it are the sender's, as long as the sender likes.
+      return { problem: `not readable: ${error.message.slice(0, MAX_PROBLEM_LENGTH)}` };
     }
     throw error;
   }

@@ -50,17 +50,19 @@ export function readPckPlatform(certificate: Certificate): PckPlatform {
   if (!document.more) document.fail('no SGX extensions: not a PCK certificate');
   const members = new Members(document.sequence(), SGX_EXTENSIONS);
   document.end();
-  const tcb = new Members(members.take(2).sequence(), `${SGX_EXTENSIONS}.2`);
+  const tcb = members.nested(2);
   return {
     ppid: members.octets(1, 16),
-    components: Array.from({ length: COMPONENTS }, (_, i) => tcb.take(i + 1).smallInteger(0xff)),
-    pceSvn: tcb.take(PCE_SVN).smallInteger(0xffff),
+    components: Array.from({ length: COMPONENTS }, (_, i) =>
+      tcb.read(i + 1, (value) => value.smallInteger(0xff)),
+    ),
+    pceSvn: tcb.read(PCE_SVN, (value) => value.smallInteger(0xffff)),
     cpuSvn: tcb.octets(CPU_SVN, 16),
     pceId: members.octets(3, 2),
     fmspc: members.octets(4, 6),
-    sgxType: readSgxType(members.take(5)),
+    sgxType: members.read(5, readSgxType),
     platformInstanceId: members.has(6) ? members.octets(6, 16) : undefined,
-    configuration: members.has(7) ? readConfiguration(members.take(7)) : undefined,
+    configuration: members.has(7) ? readConfiguration(members.nested(7)) : undefined,
   };
 }
 
@@ -85,16 +87,26 @@ class Members {
     return this.#values.has(`${this.#prefix}.${String(number)}`);
   }
 
-  /** Where the value of a member begins. */
-  take(number: number): DerReader {
+  /** The value of a member, and nothing behind it. */
+  read<T>(number: number, decode: (value: DerReader) => T): T {
     const identifier = `${this.#prefix}.${String(number)}`;
-    return this.#values.get(identifier) ?? this.#list.fail(`${identifier} is missing`);
+    const value = this.#values.get(identifier);
+    if (value === undefined) return this.#list.fail(`${identifier} is missing`);
+    const decoded = decode(value);
+    value.end();
+    return decoded;
+  }
+
+  nested(number: number): Members {
+    const prefix = `${this.#prefix}.${String(number)}`;
+    return this.read(number, (value) => new Members(value.sequence(), prefix));
   }
 
   octets(number: number, length: number): Uint8Array {
-    const value = this.take(number);
-    const bytes = value.octetString();
-    return bytes.byteLength === length ? bytes : value.fail(`not ${String(length)} bytes`);
+    return this.read(number, (value) => {
+      const bytes = value.octetString();
+      return bytes.byteLength === length ? bytes : value.fail(`not ${String(length)} bytes`);
+    });
   }
 }
 
@@ -104,11 +116,14 @@ function readSgxType(value: DerReader): SgxType {
   return type ?? value.fail(`SGX type ${toHex(content)} is not known`);
 }
 
-function readConfiguration(value: DerReader): PlatformConfiguration {
-  const flags = new Members(value.sequence(), `${SGX_EXTENSIONS}.7`);
+/** Each is a BOOLEAN, or something else when Intel does not know. */
+function readConfiguration(flags: Members): PlatformConfiguration {
   const flag = (number: number): boolean | undefined =>
-    flags.has(number) && flags.take(number).nextIs(TAG.boolean)
-      ? flags.take(number).boolean()
+    flags.has(number)
+      ? flags.read(number, (value) => {
+          const { tag, content } = value.element();
+          return tag === TAG.boolean ? content[0] === 0xff : undefined;
+        })
       : undefined;
   return { dynamicPlatform: flag(1), cachedKeys: flag(2), smtEnabled: flag(3) };
 }
