@@ -54,13 +54,16 @@ function appraiseDcap(facts: DcapFacts, policy: DcapPolicy, now: number): Check[
   ];
 }
 
+const NO_LEVEL = 'without a level of Intel’s documents nobody knows how good the platform is';
+
 /** Revoked is in no policy's list, so it always fails. */
 function statusCheck({ tcb }: DcapFacts, { tcbStatuses }: DcapPolicy): Check {
   return judge(tcb !== undefined && tcbStatuses.includes(tcb.status), {
     id: 'tcb-status',
     expected: tcbStatuses.join(' or '),
     found: tcb?.status ?? 'not known: there is no level',
-    otherwise: 'a platform in this state is not one that the policy accepts',
+    otherwise:
+      tcb === undefined ? NO_LEVEL : 'a platform in this state is not one that the policy accepts',
     clause: CLAUSE.tcbLevel,
   });
 }
@@ -78,9 +81,11 @@ function advisoryCheck({ tcb }: DcapFacts, { advisories: rule }: DcapPolicy, now
     expected: good.length === 0 ? 'none' : `none but ${good.join(', ')}`,
     found: tcb === undefined ? found : open.join(', ') || found || 'none',
     otherwise:
-      lapsed.length === 0
-        ? 'vulnerabilities of this platform that the policy does not accept'
-        : lapsed.map((one) => `${one.id} was accepted until ${moment(one.notAfterMs)}`).join('; '),
+      tcb === undefined
+        ? NO_LEVEL
+        : lapsed
+            .map((one) => `${one.id} was accepted until ${moment(one.notAfterMs)}`)
+            .join('; ') || 'vulnerabilities of this platform that the policy does not accept',
     clause: CLAUSE.tcbLevel,
   });
 }
@@ -113,7 +118,10 @@ function ageCheck({ issued }: DcapFacts, { collateralAge: rule }: DcapPolicy, no
     id,
     expected: `at most ${String(rule.maxDays)} days old`,
     found: old.map(({ what, atMs }) => `${what} of ${moment(atMs)}`).join('; ') || text,
-    otherwise: 'old collateral hides what was found since',
+    otherwise:
+      issued.length === 0
+        ? 'nothing of it could be read'
+        : 'old collateral hides what was found since',
     clause: CLAUSE.evaluation,
   });
 }

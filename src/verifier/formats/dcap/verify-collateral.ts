@@ -41,15 +41,15 @@ export const QE_IDENTITY: DocumentKind = {
 /** Without the document, and without who signed it, there is one failed check and nothing else to ask. */
 export async function checkDocument(
   kind: DocumentKind,
-  document: Given<SignedDocument>,
+  document: Given<SignedDocument> & { readonly file: string },
   chain: Given<readonly Certificate[]>,
   anchors: readonly TrustAnchor[],
 ): Promise<DocumentFindings> {
   const { id, what, clause } = kind;
-  const { value } = document;
+  const { file, value } = document;
   const readable = judge(value !== undefined, {
     id,
-    expected: `${what} for this platform`,
+    expected: `${what} for this platform, in ${file}`,
     found: document.problem ?? 'can be read',
     otherwise: 'nobody knows whether this TCB is good',
     clause,

@@ -8,8 +8,10 @@ import type { TrustAnchor } from '../../trust-anchor.ts';
 import type { Certificate } from '../../x509.ts';
 import { CLAUSE } from './clauses.ts';
 import {
+  qeIdentityName,
   readCollateral,
   readGivenPckChain,
+  tcbInfoName,
   type CollateralOwner,
   type DcapCollateral,
 } from './collateral.ts';
@@ -106,15 +108,18 @@ export async function verifyDcap(
   const split = splitRoot(chain);
   const { sent } = split;
   const platform = platformOf(sent[0]);
-  const collateral = readCollateral(files, collateralOwner(evidence, sent));
+  const owner = collateralOwner(evidence, sent);
+  const collateral = readCollateral(files, owner);
   const path = await checkIntelChain(split, anchors, {
     prefix: 'pck-',
     length: 2,
     clause: CLAUSE.pckChain,
   });
   const { tcbInfo, tcbSigning, qeIdentity, qeSigning } = collateral;
-  const tcb = await checkDocument(TCB_INFO, tcbInfo, tcbSigning, anchors);
-  const qe = await checkDocument(QE_IDENTITY, qeIdentity, qeSigning, anchors);
+  const info = { file: tcbInfoName(owner), ...tcbInfo };
+  const identity = { file: qeIdentityName(owner), ...qeIdentity };
+  const tcb = await checkDocument(TCB_INFO, info, tcbSigning, anchors);
+  const qe = await checkDocument(QE_IDENTITY, identity, qeSigning, anchors);
   const signers = [tcb.signer, qe.signer];
   const revocations = await checkRevocations(collateral, sent, signers, path.anchor);
   const known = typeof platform === 'string' ? undefined : platform;
