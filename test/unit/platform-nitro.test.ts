@@ -1,12 +1,10 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import {
-  NITRO_NONCE,
   NITRO_PCRS,
   NITRO_USER_DATA,
   cbor,
   makeNitro,
   nitroChain,
-  nitroPolicy,
   raw,
   type NitroShape,
   type Writable,
@@ -19,62 +17,10 @@ import {
   platformFormat,
   verifyPlatformEvidence,
 } from '../../src/verifier/index.ts';
-import {
-  judgePlatform,
-  type PlatformCase,
-  type PlatformOutcome,
-} from '../support/run-platform-vector.ts';
+import { expectGood, expectRefused, member, tally } from '../support/nitro-cases.ts';
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-
-let accepted = 0;
-let refused = 0;
 afterAll(() => {
-  expect(refused).toBeGreaterThanOrEqual(3 * accepted);
-});
-
-function judge(
-  shape: Partial<NitroShape>,
-  policy: Readonly<Record<string, unknown>> = {},
-  input: Partial<PlatformCase> = {},
-): Promise<PlatformOutcome> {
-  return judgePlatform({
-    evidence: hex(makeNitro(shape)),
-    collateral: {},
-    policy: nitroPolicy(policy),
-    now: NOW,
-    nonce: hex(NITRO_NONCE),
-    ...input,
-  });
-}
-
-async function expectGood(...args: Parameters<typeof judge>): Promise<void> {
-  const { verdict, failed, warned, place } = await judge(...args);
-
-  expect({ verdict, failed, warned, place }).toEqual({
-    verdict: 'warning',
-    failed: [],
-    warned: ['simulated'],
-    place: undefined,
-  });
-  accepted += 1;
-}
-
-async function expectRefused(
-  ids: readonly string[],
-  ...args: Parameters<typeof judge>
-): Promise<void> {
-  const { verdict, failed } = await judge(...args);
-
-  expect({ verdict, failed: [...failed].sort() }).toEqual({
-    verdict: 'contraindicated',
-    failed: [...ids].sort(),
-  });
-  refused += 1;
-}
-
-const member = (name: string, value: Writable | undefined): Partial<NitroShape> => ({
-  members: { [name]: value },
+  expect(tally.refused).toBeGreaterThanOrEqual(3 * tally.accepted);
 });
 
 describe('documents of this run’s roots', () => {
@@ -210,7 +156,7 @@ describe('chains', () => {
   test('a root of our own is not AWS’s', () =>
     expectRefused([...NO_ANCHOR, 'simulated'], {}, POLICY_WITH_VENDOR_ROOTS));
 
-  test('a bundle with the root last, as nobody writes it', () => {
+  test('another order than AWS’s: the root last', () => {
     const chain = nitroChain();
     return expectRefused(NO_ANCHOR, {
       chain: { ...chain, bundle: chain.bundle.toReversed() },
@@ -273,139 +219,6 @@ describe('chains', () => {
 
   test('no bundle at all', () => expectRefused(NO_ANCHOR, member('cabundle', null)));
   test('an empty bundle', () => expectRefused(NO_ANCHOR, member('cabundle', [])));
-});
-
-const ZERO = new Uint8Array(48);
-const debugPcrs = new Map([...NITRO_PCRS].map(([i, value]) => [i, i < 3 ? ZERO : value]));
-const zeros = { PCR0: hex(ZERO), PCR1: hex(ZERO), PCR2: hex(ZERO) };
-const named = (
-  values: Readonly<Record<string, string>>,
-  more: object = {},
-): Record<string, unknown> => ({
-  measurements: { rule: 'require', anyOf: [{ name: 'x', values, ...more }] },
-});
-const good = (nitroPolicy()['measurements'] as { anyOf: [{ values: Record<string, string> }] })
-  .anyOf[0].values;
-
-describe('bugs of other verifiers', () => {
-  test('debug: PCR0 to PCR2 are zero and others are not, and the policy names the zeros', () =>
-    expectRefused(['debug'], member('pcrs', debugPcrs), named(zeros)));
-
-  test('debug: the registers are left out', () =>
-    expectRefused(
-      ['debug', 'measurements'],
-      member('pcrs', new Map([[4, NITRO_PCRS.get(4) ?? ZERO]])),
-    ));
-
-  test('PCR0 zero alone is not debug', () =>
-    expectGood(
-      member('pcrs', new Map([...NITRO_PCRS, [0, ZERO]])),
-      named({ ...good, PCR0: hex(ZERO) }),
-    ));
-
-  test('an incomplete register map equals nothing', () =>
-    expectRefused(
-      ['measurements'],
-      member('pcrs', new Map([...NITRO_PCRS].filter(([i]) => i !== 2))),
-    ));
-
-  test('registers that are absent are not the zeros that a policy names', () =>
-    expectRefused(
-      ['measurements'],
-      member('pcrs', new Map([...NITRO_PCRS].filter(([i]) => i !== 8))),
-      named({ ...good, PCR8: hex(ZERO) }),
-    ));
-
-  test('a comparison with PCR8 only says that the rest was skipped', async () => {
-    const { verdict, warned, checks } = await judge(
-      {},
-      {
-        measurements: {
-          rule: 'require',
-          anyOf: [{ name: 'signer', values: { PCR8: hex(ZERO) } }],
-          skipped: { PCR0: 'a', PCR1: 'b', PCR2: 'c' },
-        },
-      },
-    );
-    expect(verdict).toBe('warning');
-    expect(warned).toContain('completeness');
-    expect(checks.filter(({ verdict: one }) => one === 'none').map(({ id }) => id)).toEqual(
-      expect.arrayContaining(['measurements/PCR0', 'measurements/PCR1', 'measurements/PCR2']),
-    );
-    accepted += 1;
-  });
-
-  test('one register of each of two releases is neither of them', () =>
-    expectRefused(
-      ['measurements'],
-      {},
-      {
-        measurements: {
-          rule: 'require',
-          anyOf: [
-            { name: 'old', values: { ...good, PCR2: 'aa'.repeat(48) } },
-            { name: 'new', values: { ...good, PCR0: 'aa'.repeat(48) } },
-          ],
-        },
-      },
-    ));
-
-  test('claimed registers are nothing without the signature', () =>
-    expectRefused(['platform-signature'], { signature: () => new Uint8Array(96).fill(1) }));
-
-  test('a document of an EC2 instance (NitroTPM) is none of an enclave', async () => {
-    const { verdict, place } = await judge({
-      members: { pcrs: undefined, nitrotpm_pcrs: NITRO_PCRS },
-    });
-    expect({ verdict, place }).toEqual({ verdict: 'malformed', place: '/payload/nitrotpm_pcrs' });
-    refused += 1;
-  });
-
-  test('a measurement is good until its day, whatever the document says', () =>
-    expectRefused(['measurements'], {}, named(good, { notAfter: '2026-11-22T12:00:00Z' })));
-
-  test('a nonce that nobody answered is not bound', () =>
-    expectRefused(['binding/nonce'], member('nonce', null)));
-  test('the answer to another nonce', () =>
-    expectRefused(['binding/nonce'], {}, {}, { nonce: hex(NITRO_NONCE).replace(/..$/, '00') }));
-  test('a prefix of the nonce', () =>
-    expectRefused(['binding/nonce'], {}, {}, { nonce: hex(NITRO_NONCE).slice(0, 32) }));
-  test('user data of another protocol', () =>
-    expectRefused(['binding/userData'], member('user_data', new Uint8Array(64))));
-  test('a key that the policy knows nothing of', () =>
-    expectRefused(['binding/publicKey'], member('public_key', Uint8Array.of(1))));
-  test('a nonce is drawn, and the policy binds no field to it', () =>
-    expectRefused(
-      ['nonce'],
-      {},
-      {
-        binding: {
-          ...(nitroPolicy()['binding'] as object),
-          nonce: { rule: 'skip', because: 'old' },
-        },
-      },
-    ));
-  test('an instance that is not on the list', () =>
-    expectRefused(
-      ['platforms'],
-      {},
-      {
-        platforms: {
-          rule: 'require',
-          anyOf: [{ name: 'ours', id: 'instance:i-0fffffffffffffff0' }],
-        },
-      },
-    ));
-  test('an instance that is on the list', () =>
-    expectGood(
-      {},
-      {
-        platforms: {
-          rule: 'require',
-          anyOf: [{ name: 'ours', id: 'instance:i-0123456789abcdef0' }],
-        },
-      },
-    ));
 });
 
 describe('documents that can’t be decoded', () => {
@@ -495,7 +308,7 @@ describe('documents that can’t be decoded', () => {
 
       expect(performance.now() - start).toBeLessThan(50);
       expect(refusal).toMatchObject({ name: 'MalformedEvidence', place });
-      refused += 1;
+      tally.refused += 1;
     });
   }
 
@@ -505,6 +318,6 @@ describe('documents that can’t be decoded', () => {
     for (let length = 0; length < document.byteLength; length += 1) {
       expect(() => format.decode(document.subarray(0, length))).toThrow(MalformedEvidence);
     }
-    refused += document.byteLength;
+    tally.refused += document.byteLength;
   });
 });
