@@ -2,7 +2,8 @@
 import { NOW, type Json, type JsonObject } from '../bytes.ts';
 import { hex } from '../../vector-file.ts';
 import { signRaw, type PlatformShape } from './certificates.ts';
-import type { Tee } from './quote.ts';
+
+export type Tee = 'sgx' | 'tdx';
 
 const DAY_MS = 86_400_000;
 const time = (at: number): string => new Date(at).toISOString().replace('.000Z', 'Z');

@@ -16,11 +16,11 @@ import {
   type ListShape,
   type PlatformShape,
 } from './certificates.ts';
-import { qeIdentity, signedDocument, tcbInfo } from './documents.ts';
-import { makeQuote, nothing, type QuoteShape, type Tee } from './quote.ts';
+import { qeIdentity, signedDocument, tcbInfo, type Tee } from './documents.ts';
+import { makeQuote, nothing, type QuoteShape } from './quote.ts';
 
 export * from './certificates.ts';
-export { QE, TEE_TCB_SVN, qeIdentity, svns, tcbInfo } from './documents.ts';
+export { QE, TEE_TCB_SVN, qeIdentity, svns, tcbInfo, type Tee } from './documents.ts';
 export {
   ENCLAVE,
   TD_ATTRIBUTES,
@@ -28,7 +28,6 @@ export {
   XFAM,
   tdRegister,
   type QuoteShape,
-  type Tee,
 } from './quote.ts';
 
 const DAY_MS = 86_400_000;

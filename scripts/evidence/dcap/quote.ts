@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { fixedBytes, fromHex } from '../../vector-file.ts';
 import { pointOf, signRaw } from './certificates.ts';
-import { QE, TEE_TCB_SVN } from './documents.ts';
+import { QE, TEE_TCB_SVN, type Tee } from './documents.ts';
 
-export type Tee = 'sgx' | 'tdx';
 export type QuoteVersion = 3 | 4 | 5;
 
 /** Changes some bytes before they are signed. */
@@ -74,37 +73,36 @@ export const TD_REGISTERS = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2', 'rtmr3'] as cons
 export const TD_ATTRIBUTES = '0000001000000000';
 export const XFAM = 'e702060000000000';
 
-const register = (name: string): Uint8Array => fixedBytes(`TD ${name}`, 48);
-export { register as tdRegister };
+export const tdRegister = (name: string): Uint8Array => fixedBytes(`TD ${name}`, 48);
 
 function tdReport(version: '1.0' | '1.5', reportData: Uint8Array): Buffer {
   const zero = new Uint8Array(48);
   const parts = [
     Uint8Array.from(TEE_TCB_SVN),
-    register('mrSeam'),
+    tdRegister('mrSeam'),
     zero,
     new Uint8Array(8),
     fromHex(TD_ATTRIBUTES),
     fromHex(XFAM),
-    register('mrTd'),
+    tdRegister('mrTd'),
     zero,
     zero,
     zero,
-    ...['rtmr0', 'rtmr1', 'rtmr2', 'rtmr3'].map(register),
+    ...['rtmr0', 'rtmr1', 'rtmr2', 'rtmr3'].map(tdRegister),
     Buffer.concat([reportData, Buffer.alloc(64)]).subarray(0, 64),
   ];
-  if (version === '1.5') parts.push(Uint8Array.from(TEE_TCB_SVN), register('mrServiceTd'));
+  if (version === '1.5') parts.push(Uint8Array.from(TEE_TCB_SVN), tdRegister('mrServiceTd'));
   return Buffer.concat(parts);
 }
 
-const HEADER = '0200';
+const ECDSA_P256 = '0200';
 const INTEL = '939a7233f79c4ca9940a0db3957f0607';
 
 export function makeQuote(tee: Tee, shape: QuoteShape): Uint8Array {
   const { version } = shape;
   const header = Buffer.concat([
     u16(version),
-    fromHex(HEADER),
+    fromHex(ECDSA_P256),
     u32(tee === 'tdx' ? 0x81 : 0),
     Buffer.alloc(4),
     fromHex(INTEL),
