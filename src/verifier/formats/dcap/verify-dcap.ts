@@ -118,8 +118,10 @@ export async function verifyDcap(
   const { tcbInfo, tcbSigning, qeIdentity, qeSigning } = collateral;
   const info = { file: tcbInfoName(owner), ...tcbInfo };
   const identity = { file: qeIdentityName(owner), ...qeIdentity };
-  const tcb = await checkDocument(TCB_INFO, info, tcbSigning, anchors);
-  const qe = await checkDocument(QE_IDENTITY, identity, qeSigning, anchors);
+  // What another root says of this platform counts for nothing, although the caller may trust both.
+  const above = path.anchor === undefined ? anchors : [path.anchor];
+  const tcb = await checkDocument(TCB_INFO, info, tcbSigning, above);
+  const qe = await checkDocument(QE_IDENTITY, identity, qeSigning, above);
   const signers = [tcb.signer, qe.signer];
   const revocations = await checkRevocations(collateral, sent, signers, path.anchor);
   const known = typeof platform === 'string' ? undefined : platform;
