@@ -1,7 +1,10 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { VENDOR_ROOTS, decodePemCertificate, trustAnchor } from '../../src/verifier/index.ts';
+import { isAnchorCertificate } from '../../src/verifier/trust-anchor.ts';
 import {
   caseOf,
   hasVectors,
+  readVector,
   sayWhereVectorsAre,
   titleOf,
   vectorIndex,
@@ -45,6 +48,34 @@ describe.skipIf(!hasVectors)('platform vectors', () => {
     expect(
       Object.keys(UNUSED).filter((file) => evidence.has(file) || collateral.has(file)),
     ).toEqual([]);
+  });
+
+  test('the compiled-in roots are what the vendors’ root certificates say', async () => {
+    const files = [
+      'aws-nitro-enclaves-root-g1.pem',
+      'amd-milan-ark.der',
+      'amd-genoa-ark.der',
+      'amd-turin-ark.der',
+      'intel-sgx-root-ca.pem',
+      'intel-sgx-root-ca.pem',
+    ];
+    expect(VENDOR_ROOTS).toHaveLength(files.length);
+    for (const [i, file] of files.entries()) {
+      const bytes = readVector(`roots/${file}`);
+      const text = Buffer.from(bytes).toString('latin1');
+      const certificate = file.endsWith('.pem') ? decodePemCertificate(text) : bytes;
+      const { parsed, ...root } = VENDOR_ROOTS[i] ?? trustAnchor('none', 'none', certificate);
+      const real = trustAnchor(root.name, root.format, certificate).parsed;
+
+      expect(await isAnchorCertificate({ parsed, ...root }, certificate)).toBe(true);
+      expect(parsed.subject.raw).toEqual(real.subject.raw);
+      expect(parsed.publicKey.raw).toEqual(real.publicKey.raw);
+      expect(parsed.subjectKeyId).toBe(real.subjectKeyId);
+      expect(parsed.basicConstraints).toEqual(real.basicConstraints);
+      expect(parsed.signatureAlgorithm).toBe(real.signatureAlgorithm);
+      expect([parsed.notBeforeMs, parsed.notAfterMs]).toEqual([real.notBeforeMs, real.notAfterMs]);
+      for (const usage of parsed.keyUsage ?? []) expect(real.keyUsage).toContain(usage);
+    }
   });
 
   test('three refusals to an acceptance, at least', () => {
