@@ -57,8 +57,14 @@ function cases(): readonly (readonly [name: string, input: PlatformCase])[] {
   ];
 }
 
+const CASES = cases();
+let bases: readonly MutationBase[] = [];
 let judged = 0;
 let slowest = 0;
+
+/** A damaged vector may be mended by chance: then it is another piece that is good as it stands. */
+const isKnown = ({ bytes }: Mutation): boolean =>
+  bases.some(({ evidence }) => Buffer.compare(evidence, bytes) === 0);
 
 /** Problems of many changes, eight at a time: most of the work is Web Crypto's. */
 async function problemsOf(
@@ -68,7 +74,7 @@ async function problemsOf(
 ): Promise<readonly string[]> {
   const problems: string[] = [];
   for (let i = 0; i < mutations.length; i += 8) {
-    const batch = mutations.slice(i, i + 8);
+    const batch = mutations.slice(i, i + 8).filter((one) => !isKnown(one));
     const start = threadMs();
     const found = await Promise.all(batch.map((mutation) => base.problem(mutation, file)));
     judged += batch.length;
@@ -84,9 +90,6 @@ async function problemsOf(
   }
   return problems;
 }
-
-const CASES = cases();
-let bases: readonly MutationBase[] = [];
 
 beforeAll(async () => {
   bases = await Promise.all(CASES.map(([name, input]) => MutationBase.of(name, input)));
