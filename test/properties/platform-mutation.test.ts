@@ -25,6 +25,8 @@ sayWhereVectorsAre();
 const minutes = Number(process.env['CAMPAIGN_MINUTES'] ?? 0);
 const seed = Number(process.env['CAMPAIGN_SEED'] ?? randomInt(1, 2 ** 31));
 const FLIPS = 200;
+/** Seconds of work, on a machine that may have other work too. */
+const PATIENCE_MS = 600_000;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** Genuine evidence, each with the best verdict that a row gives it, and evidence of test roots. */
@@ -103,34 +105,42 @@ afterAll(() => {
 
 describe.skipIf(minutes > 0)('platform vectors, changed', () => {
   for (const [i, [name]] of CASES.entries()) {
-    test(`${name}: 200 flipped bits in what is signed, and every truncation of it`, async () => {
-      const base = bases[i];
-      if (base === undefined) throw new Error('no such base');
-      const { evidence } = base;
-      const mutator = new Mutator(seed + i, []);
-      const end = Math.min(base.signedBytes, evidence.byteLength);
-      const flips = Array.from({ length: FLIPS }, () => mutator.flip(evidence, end));
-      const cuts = Array.from({ length: end }, (_, length) => truncated(evidence, length));
+    test(
+      `${name}: 200 flipped bits in what is signed, and every truncation of it`,
+      async () => {
+        const base = bases[i];
+        if (base === undefined) throw new Error('no such base');
+        const { evidence } = base;
+        const mutator = new Mutator(seed + i, []);
+        const end = Math.min(base.signedBytes, evidence.byteLength);
+        const flips = Array.from({ length: FLIPS }, () => mutator.flip(evidence, end));
+        const cuts = Array.from({ length: end }, (_, length) => truncated(evidence, length));
 
-      expect(await problemsOf(base, [...flips, ...cuts])).toEqual([]);
-    });
+        expect(await problemsOf(base, [...flips, ...cuts])).toEqual([]);
+      },
+      PATIENCE_MS,
+    );
   }
 
-  test('every other change, a few of each, of evidence and collateral', async () => {
-    for (const [i, base] of bases.entries()) {
-      const mutator = new Mutator(
-        seed ^ (i + 1),
-        bases.map(({ evidence }) => evidence),
-      );
-      const some = (bytes: Uint8Array, count: number): Mutation[] =>
-        Array.from({ length: count }, () => mutator.change(bytes));
+  test(
+    'every other change, a few of each, of evidence and collateral',
+    async () => {
+      for (const [i, base] of bases.entries()) {
+        const mutator = new Mutator(
+          seed ^ (i + 1),
+          bases.map(({ evidence }) => evidence),
+        );
+        const some = (bytes: Uint8Array, count: number): Mutation[] =>
+          Array.from({ length: count }, () => mutator.change(bytes));
 
-      expect(await problemsOf(base, some(base.evidence, 40))).toEqual([]);
-      for (const [file, bytes] of base.collateral) {
-        expect(await problemsOf(base, some(bytes, 10), file)).toEqual([]);
+        expect(await problemsOf(base, some(base.evidence, 40))).toEqual([]);
+        for (const [file, bytes] of base.collateral) {
+          expect(await problemsOf(base, some(bytes, 10), file)).toEqual([]);
+        }
       }
-    }
-  });
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe.skipIf(minutes === 0)('the campaign', () => {
