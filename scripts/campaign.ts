@@ -44,6 +44,11 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     about:
       'every function of PKCS#11 that we call fails with every code, first, middle and last call',
   },
+  'evidence-mutation': {
+    project: 'properties',
+    file: 'test/properties/platform-mutation.test.ts',
+    about: 'changes platform evidence and collateral; no escape, no hang, no false acceptance',
+  },
 };
 
 const USAGE_STATUS = 64;

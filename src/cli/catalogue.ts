@@ -94,6 +94,11 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./inspect.ts')).inspect,
   },
   {
+    name: 'collateral',
+    summary: 'Says what evidence of a platform needs beside it, and where vendors publish it.',
+    load: async () => (await import('./collateral.ts')).collateral,
+  },
+  {
     name: 'reference-values',
     summary: 'Writes the reference file that verify-evidence needs.',
     load: async () => (await import('./reference-values.ts')).referenceValues,

@@ -3,9 +3,12 @@ import { readFileSync } from 'node:fs';
 import { MAX_NONCE_BYTES, MIN_NONCE_BYTES } from '../../enclave/wire/layouts.ts';
 import {
   AppraisalPolicyError,
+  MAX_PLATFORM_NONCE_BYTES,
+  MIN_PLATFORM_NONCE_BYTES,
   parseAppraisalPolicy,
   type AppraisalPolicy,
   type NonceExpectation,
+  type PlatformNonce,
 } from '../verifier/index.ts';
 import { readJsonFile } from './canonical-file.ts';
 import { usageError } from './cli-error.ts';
@@ -57,13 +60,23 @@ export function requiredNonce(input: Arguments): NonceExpectation {
   );
 }
 
-function parseNonce(text: string): Uint8Array {
+/** As {@link requiredNonce}, of the lengths that platforms carry. */
+export function platformNonce(input: Arguments): PlatformNonce {
+  const text = input.text('nonce');
+  if (text === undefined || input.text('no-nonce') !== undefined) {
+    const { noNonce } = requiredNonce(input);
+    return { noNonce: noNonce ?? '' };
+  }
+  return { nonce: parseNonce(text, MIN_PLATFORM_NONCE_BYTES, MAX_PLATFORM_NONCE_BYTES) };
+}
+
+function parseNonce(text: string, min = MIN_NONCE_BYTES, max = MAX_NONCE_BYTES): Uint8Array {
   const bytes = /^(?:[0-9a-fA-F]{2})+$/.test(text) ? Buffer.from(text, 'hex') : undefined;
   const length = bytes?.byteLength ?? 0;
-  if (bytes === undefined || length < MIN_NONCE_BYTES || length > MAX_NONCE_BYTES) {
+  if (bytes === undefined || length < min || length > max) {
     throw usageError(
       `--nonce is "${text}"`,
-      `${String(MIN_NONCE_BYTES)} to ${String(MAX_NONCE_BYTES)} bytes in hex`,
+      `${String(min)} to ${String(max)} bytes in hex`,
       'draw one: openssl rand -hex 32',
     );
   }

@@ -1,5 +1,11 @@
 /** How the verdict over evidence is told, and which exit status it is. */
-import type { AttestationResult, Check, MalformedEvidence, Verdict } from '../verifier/index.ts';
+import type {
+  AttestationResult,
+  Check,
+  MalformedEvidence,
+  PlatformResult,
+  Verdict,
+} from '../verifier/index.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, note, printJson, printText } from './output.ts';
 import { SIMULATED_WARNING } from './status.ts';
@@ -27,7 +33,7 @@ const WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
 
 /** One line: verdict, id, and what a person needs to know. */
 export function checkLine(check: Check): string {
-  const { id, expected, found, verdict, reason } = check;
+  const { id, expected, found, verdict, reason, clause } = check;
   const word = WORDS[verdict].padEnd(WIDTH);
   switch (verdict) {
     case 'affirming':
@@ -35,7 +41,7 @@ export function checkLine(check: Check): string {
     case 'none':
       return `${word}  ${id}: ${reason}`;
     default:
-      return `${word}  ${id}: ${reason}; expected ${expected}; found ${found}`;
+      return `${word}  ${id}: ${reason}; expected ${expected}; found ${found}${clause === undefined ? '' : ` [${clause}]`}`;
   }
 }
 
@@ -61,6 +67,16 @@ export function printResult(result: AttestationResult, json: boolean): void {
   if (json) {
     const clusterId = claims.kind === 'evidence' ? { clusterId: hex(claims.clusterId) } : {};
     printJson({ verdict, format, simulated, evidenceDigest, ...clusterId, checks });
+    return;
+  }
+  for (const check of checks) printText(checkLine(check));
+  printText(lastLine(result));
+}
+
+export function printPlatformResult(result: PlatformResult, json: boolean): void {
+  const { verdict, format, simulated, evidenceDigest, checks } = result;
+  if (json) {
+    printJson({ verdict, format, simulated, evidenceDigest, checks });
     return;
   }
   for (const check of checks) printText(checkLine(check));

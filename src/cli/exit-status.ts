@@ -1,11 +1,11 @@
 /** Exit statuses of every command; 64 and 69 are those of sysexits.h. */
 export const EXIT = {
   ok: 0,
-  /** `verify-evidence`, `verify-receipt`: accepted, and weaker than it could be. */
+  /** `verify-evidence`, `verify-receipt`: accepted, and weaker than it could be. `collateral`: not complete. */
   warning: 1,
   /** A signature, evidence, key, receipt or log that is not what it is said to be. */
   verificationFailed: 2,
-  /** `verify-evidence`, `verify-receipt`, `inspect`: the bytes are no evidence, or no receipt. */
+  /** `verify-evidence`, `verify-receipt`, `inspect`, `collateral`: the bytes are no evidence, or no receipt. */
   undecodable: 3,
   /** Wrong arguments, or a file that is missing or unreadable. */
   usage: 64,
@@ -19,9 +19,10 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_HELP = [
   '0   done',
-  '1   verify-evidence, verify-receipt: accepted with a warning, as all that is simulated is',
+  '1   verify-evidence, verify-receipt: accepted with a warning, as all that is simulated is;',
+  '    collateral: something is missing',
   '2   a check failed: signature, evidence, key, receipt or log is not believed',
-  '3   verify-evidence, verify-receipt, inspect: not decodable',
+  '3   verify-evidence, verify-receipt, inspect, collateral: not decodable',
   '64  wrong arguments, or a missing file',
   '69  no service answers, or it is not ready: try again later',
   '70  refused, or any other failure',

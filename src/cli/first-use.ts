@@ -14,7 +14,7 @@ import {
   simulatedFormat,
   trustAnchor,
   verifyEvidence,
-  type TrustAnchor,
+  type CertificateAnchor,
 } from '../verifier/index.ts';
 import { CliError, usageError } from './cli-error.ts';
 import { NONCE_BYTES } from './evidence-options.ts';
@@ -22,7 +22,7 @@ import { EXIT } from './exit-status.ts';
 import { firstUseDocument, type ReferenceDocument } from './reference-document.ts';
 
 /** The root of a platform, PEM. Throws CliError (64). */
-export function readAnchor(path: string): TrustAnchor {
+export function readAnchor(path: string): CertificateAnchor {
   try {
     const certificate = decodePemCertificate(readFileSync(path, 'utf8'));
     return trustAnchor(path, simulatedFormat.name, certificate);
@@ -35,7 +35,7 @@ export function readAnchor(path: string): TrustAnchor {
   }
 }
 
-export function stateAnchor(state: string): TrustAnchor {
+export function stateAnchor(state: string): CertificateAnchor {
   return readAnchor(join(statePaths(state).platform, 'root.pem'));
 }
 
@@ -45,7 +45,7 @@ export function stateAnchor(state: string): TrustAnchor {
  */
 export async function firstUse(
   client: SealwrightClient,
-  anchor: TrustAnchor,
+  anchor: CertificateAnchor,
   because: string,
 ): Promise<ReferenceDocument> {
   const nonce = Uint8Array.from(randomBytes(NONCE_BYTES));

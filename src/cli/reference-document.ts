@@ -4,7 +4,7 @@ import type { Release } from './release-file.ts';
 import {
   parseAppraisalPolicy,
   type RegisterName,
-  type TrustAnchor,
+  type CertificateAnchor,
   type VerifiedEvidence,
 } from '../verifier/index.ts';
 import { hex } from './output.ts';
@@ -15,7 +15,7 @@ export type ReferenceDocument = Readonly<Record<string, Json>>;
 const skip = (because: string): Json => ({ rule: 'skip', because });
 const anyOf = (...values: Json[]): Json => ({ rule: 'require', anyOf: values });
 
-function anchorsOf(anchor: TrustAnchor | undefined): Json {
+function anchorsOf(anchor: CertificateAnchor | undefined): Json {
   if (anchor === undefined) return { rule: 'vendor-roots' };
   const { name, format, certificate } = anchor;
   return anyOf({ name, format, certificate: encodePem('CERTIFICATE', certificate) });
@@ -24,7 +24,7 @@ function anchorsOf(anchor: TrustAnchor | undefined): Json {
 /** What every document has alike. */
 interface Parts {
   readonly source: Json;
-  readonly anchor: TrustAnchor | undefined;
+  readonly anchor: CertificateAnchor | undefined;
   readonly simulated: Json;
   readonly registers: Readonly<Record<RegisterName, Json>>;
   readonly svn: number;
@@ -61,7 +61,7 @@ function document(parts: Parts): ReferenceDocument {
 /** What is running now, under one root: it says only whether something changes later. */
 export function firstUseDocument(
   evidence: VerifiedEvidence,
-  anchor: TrustAnchor,
+  anchor: CertificateAnchor,
   because: string,
 ): ReferenceDocument {
   const { attested, claims, simulated } = evidence;
@@ -94,7 +94,7 @@ export function firstUseDocument(
 
 /** Values that the release can't know. */
 export interface Known {
-  readonly anchor: TrustAnchor | undefined;
+  readonly anchor: CertificateAnchor | undefined;
   /** Why a simulated platform is enough. */
   readonly acceptSimulated: string | undefined;
   readonly clusterId: string | undefined;

@@ -19,6 +19,8 @@ import {
 import { printMalformed, printResult, statusOf } from './evidence-report.ts';
 import { EXIT } from './exit-status.ts';
 import { FROM_OPTION, whereFrom } from './from-option.ts';
+import { COLLATERAL_OPTION, FORMAT_OPTION, platformFile } from './platform-evidence.ts';
+import { verifyPlatformFile } from './verify-platform.ts';
 
 const { ca, cert, key, state } = CLIENT_OPTIONS;
 
@@ -27,16 +29,32 @@ export const verifyEvidence: Command = {
   example:
     'npx sealwright verify-evidence now.evidence.json --reference .sealwright/reference.json ' +
     '--nonce 00112233445566778899aabbccddeeff',
-  positionals: [{ name: 'FILE', help: 'the bundle; - is stdin', optional: true }],
+  positionals: [
+    {
+      name: 'FILE',
+      help: 'a bundle, or evidence of a platform by itself; - is stdin',
+      optional: true,
+    },
+  ],
   options: {
     ...FROM_OPTION,
-    reference: { value: 'FILE', help: 'the appraisal policy', required: true },
+    reference: {
+      value: 'FILE',
+      help: 'the appraisal policy, or the platform policy',
+      required: true,
+    },
     ...NONCE_OPTIONS,
     ...JUDGING_OPTIONS,
     kind: {
       value: 'KIND',
       help: 'what is wanted (default evidence); setup: before a cluster exists',
       oneOf: ['evidence', 'setup'],
+    },
+    ...FORMAT_OPTION,
+    ...COLLATERAL_OPTION,
+    bind: {
+      value: 'FIELD=HEX',
+      help: 'what a field of a platform’s evidence must hold, where the policy says "given"',
     },
     state: { ...state, help: 'with --from: certificates of this state folder’s service' },
     ca,
@@ -48,6 +66,9 @@ export const verifyEvidence: Command = {
       'found, or not checked with the reason. The last line is PASSED, WARNING or FAILED.',
     'With FILE one of --nonce and --no-nonce is required; with --from a random nonce is drawn without them. ' +
       'A bundle says nothing about which cluster you meant: the reference file does.',
+    'Evidence of a platform by itself (a Nitro document, an SEV-SNP report, a TDX or SGX quote; as bytes, hex or ' +
+      'base64) is judged by a platform policy. Its nonce has 8 to 1024 bytes. "npx sealwright collateral" says what ' +
+      'it needs beside it.',
   ],
   run: runVerify,
 };
@@ -62,14 +83,17 @@ async function runVerify(input: Arguments): Promise<number> {
       'name one of them',
     );
   }
+  const given = from === undefined ? readNamedFile(file ?? '-') : undefined;
+  const platform = given === undefined ? undefined : platformFile(input, given);
+  if (platform !== undefined) return verifyPlatformFile(input, platform);
+  refusePlatformOptions(input);
   const time = timeOf(input);
   const policy = policyFor(input, input.required('reference'), time.atIssue);
   const nonce =
     from === undefined
       ? requiredNonce(input)
       : (nonceOf(input) ?? { nonce: Uint8Array.from(randomBytes(NONCE_BYTES)) });
-  const bytes =
-    from === undefined ? readNamedFile(file ?? '-') : await fetchFrom(input, from, nonce);
+  const bytes = given ?? (await fetchFrom(input, from ?? '', nonce));
   try {
     // A service is asked at a moment that lies after the command's begin.
     const now = input.text('time') === undefined ? Date.now() : time.now;
@@ -82,6 +106,16 @@ async function runVerify(input: Arguments): Promise<number> {
     printMalformed(error, input.json);
     return EXIT.undecodable;
   }
+}
+
+function refusePlatformOptions(input: Arguments): void {
+  const wrong = ['format', 'collateral', 'bind'].find((name) => input.text(name) !== undefined);
+  if (wrong === undefined) return;
+  throw usageError(
+    `--${wrong} is given, and this is no evidence of a platform by itself`,
+    `a document, report or quote with --${wrong}`,
+    `leave --${wrong} away, or say --format`,
+  );
 }
 
 function fetchFrom(

@@ -1,6 +1,7 @@
 /** Time: claims and certificates held against the relying party's clock, or against the moment of issue. */
 import type { TimeRule } from './appraisal-policy.ts';
 import { judge, moment, notChecked, type Check } from './check.ts';
+import { validityChecks } from './validity-checks.ts';
 import type { VerifiedEvidence } from './verify-evidence.ts';
 
 /** Evidence of a clock that runs ahead of ours by more than this is from the future. */
@@ -43,21 +44,6 @@ export function appraiseTime(evidence: VerifiedEvidence, rule: TimeRule, now: nu
       }),
     );
   }
-  checks.push(validityCheck(evidence, rule.mode === 'at-issue' ? issuedAtMs : now));
+  checks.push(...validityChecks(evidence.validity, rule.mode === 'at-issue' ? issuedAtMs : now));
   return checks;
-}
-
-/** RFC 5280 §4.1.2.5: both ends are inside. */
-function validityCheck({ validity }: VerifiedEvidence, atMs: number): Check {
-  const outside = validity.filter((one) => atMs < one.notBeforeMs || atMs > one.notAfterMs);
-  const describe = outside.map(
-    ({ what, notBeforeMs, notAfterMs }) =>
-      `${what}: from ${moment(notBeforeMs)} to ${moment(notAfterMs)}`,
-  );
-  return judge(validity.length > 0 && outside.length === 0, {
-    id: 'chain-validity',
-    expected: `everything valid at ${moment(atMs)}`,
-    found: validity.length === 0 ? 'no chain' : describe.join('; ') || 'valid',
-    otherwise: 'a certificate is not valid yet or not any more',
-  });
 }

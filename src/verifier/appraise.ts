@@ -11,7 +11,7 @@ import type { AppraisalPolicy } from './appraisal-policy.ts';
 import { judge, warn, worstVerdict, type Check, type Verdict } from './check.ts';
 import type { Claims } from './claims.ts';
 import { REGISTER_NAMES } from './evidence-format.ts';
-import { sameAnchor } from './trust-anchor.ts';
+import { anchorCheck, simulatedCheck, sourceCheck } from './policy-checks.ts';
 import { valueCheck } from './value-check.ts';
 import { assertVerified, type VerifiedEvidence } from './verify-evidence.ts';
 
@@ -57,8 +57,8 @@ export function appraise(
   const checks = [
     ...evidence.checks,
     kindCheck(evidence, input.kind ?? 'evidence'),
-    anchorCheck(evidence, policy),
-    simulatedCheck(evidence, policy),
+    anchorCheck(evidence.anchor, policy.trustAnchors),
+    simulatedCheck(evidence.simulated, policy.simulated),
     ...REGISTER_NAMES.map((name) =>
       valueCheck(name, evidence.attested.registers[name], policy.registers[name], input.now),
     ),
@@ -66,7 +66,7 @@ export function appraise(
     ...appraiseClaims(evidence, policy, input.now),
     ...appraiseTime(evidence, policy.time, input.now),
     appraiseNonce(evidence, input),
-    sourceCheck(policy),
+    sourceCheck(policy.source),
     completenessCheck(policy),
   ];
   return {
@@ -88,38 +88,6 @@ function kindCheck(evidence: VerifiedEvidence, kind: EvidenceKind): Check {
   });
 }
 
-/** Verification was given anchors by the caller; the policy has the last word. */
-function anchorCheck(evidence: VerifiedEvidence, policy: AppraisalPolicy): Check {
-  const { anchor } = evidence;
-  const accepted = policy.trustAnchors.find(
-    (one) => anchor !== undefined && sameAnchor(one, anchor),
-  );
-  return judge(accepted !== undefined, {
-    id: 'trust-anchor-accepted',
-    expected: policy.trustAnchors.map(({ name }) => name).join(' or ') || 'a vendor root',
-    found: accepted?.name ?? anchor?.name ?? 'none of ours',
-    otherwise: 'the policy does not trust whom the evidence ends in',
-  });
-}
-
-function simulatedCheck(evidence: VerifiedEvidence, policy: AppraisalPolicy): Check {
-  const { simulated } = policy;
-  if (!evidence.simulated || simulated.rule === 'refuse') {
-    return judge(!evidence.simulated, {
-      id: 'simulated',
-      expected: 'a root of a hardware vendor',
-      found: evidence.simulated ? 'any other root: simulated' : 'a root of a hardware vendor',
-      otherwise: 'simulated platforms protect nothing',
-    });
-  }
-  return warn({
-    id: 'simulated',
-    expected: 'accept-simulated',
-    found: 'simulated',
-    otherwise: `simulated, protects nothing; accepted because: ${simulated.because}`,
-  });
-}
-
 function svnAndDebugChecks(evidence: VerifiedEvidence, policy: AppraisalPolicy): Check[] {
   const { svn, debug } = evidence.attested;
   return [
@@ -136,20 +104,6 @@ function svnAndDebugChecks(evidence: VerifiedEvidence, policy: AppraisalPolicy):
       otherwise: 'a debugged enclave has no secrets',
     }),
   ];
-}
-
-function sourceCheck({ source }: AppraisalPolicy): Check {
-  const id = 'reference-source';
-  if (source.rule === 'release') {
-    const texts = { id, expected: 'a release', found: source.name };
-    return judge(true, { ...texts, otherwise: '' });
-  }
-  return warn({
-    id,
-    expected: 'a release',
-    found: 'trust on first use',
-    otherwise: `the reference values are what was running once, because: ${source.because}`,
-  });
 }
 
 /** Without these the evidence says "some enclave", so nothing can be affirmed (PROTOCOLS §2, §6). */

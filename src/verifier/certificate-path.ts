@@ -6,39 +6,36 @@
 import { equalBytes } from '../../enclave/wire/bytes.ts';
 import { MAX_CHAIN_LENGTH } from '../../enclave/wire/limits.ts';
 import { judge, printable, type Check } from './check.ts';
-import { ecdsaDerToP1363 } from './ecdsa-form.ts';
 import { curveOf } from './public-key.ts';
-import type { ReadAnchor } from './trust-anchor.ts';
-import { checkEcdsa, type Curve } from './web-crypto.ts';
-import { DIGITAL_SIGNATURE, KEY_CERT_SIGN, type Certificate } from './x509.ts';
+import type { SignatureProfile } from './signature-profile.ts';
+import type { TrustAnchor } from './trust-anchor.ts';
+import {
+  DIGITAL_SIGNATURE,
+  KEY_CERT_SIGN,
+  type Certificate,
+  type PathCertificate,
+} from './x509.ts';
 
 /** What a format demands of its chain beyond RFC 5280. */
 export interface PathProfile {
+  /** Ids of the checks begin with this, for formats with several chains: `pck-`. */
+  readonly prefix?: string;
   /** Certificates that are sent, the root not counted. */
-  readonly sent: number;
-  /** The one signature algorithm, with the curve of every key. */
-  readonly signature: SignatureProfile;
+  readonly sent: number | { readonly min: number; readonly max: number };
+  /** Algorithms of signatures; whose key signs must be of the kind that goes with it. */
+  readonly signatures: readonly SignatureProfile[];
+  /** What the leaf's own key must fit. */
+  readonly leafKey: SignatureProfile;
+  /** Some vendors leave out of leaf certificates what RFC 5280 only recommends; default: required. */
+  readonly leafKeyUsage?: 'if-present';
+  readonly keyIds?: 'if-present';
+  readonly clause?: string;
 }
-
-export interface SignatureProfile {
-  readonly oid: string;
-  readonly name: string;
-  readonly curve: Curve;
-  readonly coordinateBytes: number;
-  readonly hash: 'SHA-256' | 'SHA-384';
-}
-
-/** RFC 5758 §3.2 */
-export const ECDSA_P384_SHA384: SignatureProfile = {
-  oid: '1.2.840.10045.4.3.3',
-  name: 'ecdsa-with-SHA384, P-384',
-  curve: 'P-384',
-  coordinateBytes: 48,
-  hash: 'SHA-384',
-};
 
 /** When something is valid, for the appraisal to hold against its time. */
 export interface ValidityWindow {
+  /** Windows of one id make one check; default `chain-validity`. */
+  readonly id?: string;
   readonly what: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
@@ -47,26 +44,30 @@ export interface ValidityWindow {
 export interface PathFindings {
   readonly checks: readonly Check[];
   /** The anchor that the chain names; undefined when none of the given ones has that name. */
-  readonly anchor: ReadAnchor | undefined;
+  readonly anchor: TrustAnchor | undefined;
   readonly validity: readonly ValidityWindow[];
 }
 
+/**
+ * @param sent leaf first, without the root
+ * @param anchors those of the format; nobody else is believed
+ */
 export async function checkPath(
   sent: readonly Certificate[],
-  anchors: readonly ReadAnchor[],
+  anchors: readonly TrustAnchor[],
   profile: PathProfile,
 ): Promise<PathFindings> {
-  const anchor = await chooseAnchor(sent.at(-1), anchors, profile.signature);
+  const anchor = await chooseAnchor(sent.at(-1), anchors, profile);
   const chain = anchor === undefined ? sent : [...sent, anchor.parsed];
   const complete = anchor !== undefined && sent.length > 0;
   const rules: readonly Rule[] = [
     nameRule,
-    algorithmRule(profile.signature),
+    algorithmRule(profile),
     constraintRule,
     pathLengthRule,
-    keyUsageRule,
+    keyUsageRule(profile),
     extensionRule,
-    keyIdRule,
+    keyIdRule(profile),
   ];
   const checks = [
     lengthCheck(sent, profile),
@@ -76,11 +77,16 @@ export async function checkPath(
       found: sent.at(-1)?.issuer.text ?? 'no certificate',
       otherwise: 'nobody we trust issued this chain',
     }),
-    await signatureCheck(chain, profile.signature, complete),
+    await signatureCheck(sent, anchor, profile),
     ...rules.map((rule) => applyRule(rule, chain, complete)),
   ];
+  const { prefix = '', clause } = profile;
   return {
-    checks,
+    checks: checks.map((check) => ({
+      ...check,
+      id: `${prefix}${check.id}`,
+      ...(clause === undefined ? {} : { clause }),
+    })),
     anchor,
     validity: chain.map(({ subject, notBeforeMs, notAfterMs }) => ({
       what: subject.text,
@@ -93,9 +99,9 @@ export async function checkPath(
 /** By name, and among anchors of one name the one whose key signed. */
 async function chooseAnchor(
   top: Certificate | undefined,
-  anchors: readonly ReadAnchor[],
-  profile: SignatureProfile,
-): Promise<ReadAnchor | undefined> {
+  anchors: readonly TrustAnchor[],
+  profile: PathProfile,
+): Promise<TrustAnchor | undefined> {
   if (top === undefined) return undefined;
   const named = anchors.filter(({ parsed }) => equalBytes(parsed.subject.raw, top.issuer.raw));
   for (const anchor of named) {
@@ -105,9 +111,12 @@ async function chooseAnchor(
 }
 
 function lengthCheck(sent: readonly Certificate[], profile: PathProfile): Check {
-  return judge(sent.length === profile.sent && sent.length + 1 <= MAX_CHAIN_LENGTH, {
+  const { min, max } =
+    typeof profile.sent === 'number' ? { min: profile.sent, max: profile.sent } : profile.sent;
+  const fits = sent.length >= min && sent.length <= Math.min(max, MAX_CHAIN_LENGTH - 1);
+  return judge(fits, {
     id: 'chain-length',
-    expected: `${String(profile.sent)} certificates, the root not among them`,
+    expected: `${min === max ? '' : `${String(min)} to `}${String(max)} certificates, the root not among them`,
     found: String(sent.length),
     otherwise: 'a certificate is missing or too many',
   });
@@ -115,25 +124,24 @@ function lengthCheck(sent: readonly Certificate[], profile: PathProfile): Check 
 
 async function isSignedBy(
   certificate: Certificate,
-  issuer: Certificate,
-  profile: SignatureProfile,
+  issuer: PathCertificate,
+  { signatures }: PathProfile,
 ): Promise<boolean> {
-  if (certificate.signatureAlgorithm !== profile.oid) return false;
-  if (curveOf(issuer.publicKey) !== profile.curve) return false;
-  const signature = ecdsaDerToP1363(certificate.signature, profile.coordinateBytes);
-  if (signature === undefined) return false;
-  const key = { spki: issuer.publicKey.raw, curve: profile.curve, hash: profile.hash };
-  return checkEcdsa(key, signature, certificate.toBeSigned);
+  const { signatureAlgorithm, signature, toBeSigned } = certificate;
+  const profile = signatures.find(({ algorithm }) => algorithm === signatureAlgorithm);
+  return (await profile?.verify(issuer.publicKey, signature, toBeSigned)) ?? false;
 }
 
 async function signatureCheck(
-  chain: readonly Certificate[],
-  profile: SignatureProfile,
-  complete: boolean,
+  sent: readonly Certificate[],
+  anchor: TrustAnchor | undefined,
+  profile: PathProfile,
 ): Promise<Check> {
+  const complete = anchor !== undefined && sent.length > 0;
   const broken: string[] = [];
-  for (const [i, certificate] of chain.entries()) {
-    const issuer = chain[i + 1];
+  // A chain of another length has failed already, and a very long one would take its time.
+  for (const [i, certificate] of sent.slice(0, MAX_CHAIN_LENGTH).entries()) {
+    const issuer = sent[i + 1] ?? anchor?.parsed;
     if (issuer !== undefined && !(await isSignedBy(certificate, issuer, profile))) {
       broken.push(certificate.subject.text);
     }
@@ -152,16 +160,16 @@ interface Rule {
   readonly id: string;
   readonly expected: string;
   readonly otherwise: string;
-  problem(certificate: Certificate, place: Place): string | undefined;
+  problem(certificate: PathCertificate, place: Place): string | undefined;
 }
 
 interface Place {
   /** 0 is the attestation key. */
   readonly index: number;
-  readonly issuer: Certificate | undefined;
+  readonly issuer: PathCertificate | undefined;
 }
 
-function applyRule(rule: Rule, chain: readonly Certificate[], complete: boolean): Check {
+function applyRule(rule: Rule, chain: readonly PathCertificate[], complete: boolean): Check {
   const problems = chain.flatMap((certificate, index) => {
     const problem = rule.problem(certificate, { index, issuer: chain[index + 1] });
     return problem === undefined ? [] : [`${certificate.subject.text}: ${problem}`];
@@ -184,15 +192,17 @@ const nameRule: Rule = {
   },
 };
 
-function algorithmRule(profile: SignatureProfile): Rule {
+function algorithmRule({ signatures, leafKey }: PathProfile): Rule {
   return {
     id: 'chain-algorithms',
-    expected: profile.name,
+    expected: signatures.map(({ name }) => name).join(' or '),
     otherwise: 'a key or signature of another algorithm could be weaker than the format promises',
-    problem: ({ signatureAlgorithm, publicKey }) => {
-      if (signatureAlgorithm !== profile.oid) return `signed with ${signatureAlgorithm}`;
-      const curve = curveOf(publicKey);
-      return curve === profile.curve ? undefined : `key of ${curve ?? publicKey.algorithm}`;
+    problem: ({ signatureAlgorithm, publicKey }, { index }) => {
+      if (!signatures.some(({ algorithm }) => algorithm === signatureAlgorithm))
+        return `signed with ${signatureAlgorithm}`;
+      const allowed = index === 0 ? [leafKey] : signatures;
+      if (allowed.some((profile) => profile.fits(publicKey))) return undefined;
+      return `key of ${curveOf(publicKey) ?? publicKey.algorithm}`;
     },
   };
 }
@@ -223,18 +233,22 @@ const pathLengthRule: Rule = {
 };
 
 /** RFC 5280 §6.1.4 (n), §4.2.1.3 */
-const keyUsageRule: Rule = {
-  id: 'chain-key-usage',
-  expected: 'digitalSignature for the attestation key, keyCertSign for all others',
-  otherwise: 'a key was used for what it is not meant for',
-  problem: ({ keyUsage }, { index }) => {
-    const wanted = index === 0 ? DIGITAL_SIGNATURE : KEY_CERT_SIGN;
-    const unwanted = index === 0 ? KEY_CERT_SIGN : undefined;
-    if (keyUsage === undefined) return 'no keyUsage';
-    if (!keyUsage.has(wanted)) return 'usage is missing';
-    return unwanted !== undefined && keyUsage.has(unwanted) ? 'may sign certificates' : undefined;
-  },
-};
+function keyUsageRule({ leafKeyUsage }: PathProfile): Rule {
+  return {
+    id: 'chain-key-usage',
+    expected: 'digitalSignature for the attestation key, keyCertSign for all others',
+    otherwise: 'a key was used for what it is not meant for',
+    problem: ({ keyUsage }, { index }) => {
+      const wanted = index === 0 ? DIGITAL_SIGNATURE : KEY_CERT_SIGN;
+      const unwanted = index === 0 ? KEY_CERT_SIGN : undefined;
+      if (keyUsage === undefined) {
+        return index === 0 && leafKeyUsage === 'if-present' ? undefined : 'no keyUsage';
+      }
+      if (!keyUsage.has(wanted)) return 'usage is missing';
+      return unwanted !== undefined && keyUsage.has(unwanted) ? 'may sign certificates' : undefined;
+    },
+  };
+}
 
 /** RFC 5280 §4.2: a critical extension that is not understood ends the path. */
 const extensionRule: Rule = {
@@ -246,14 +260,17 @@ const extensionRule: Rule = {
 };
 
 /** RFC 5280 §4.2.1.1, §4.2.1.2 */
-const keyIdRule: Rule = {
-  id: 'chain-key-ids',
-  expected: 'every authority key identifier is the next subject key identifier',
-  otherwise: 'the certificate was issued by another key of the same name',
-  problem: ({ authorityKeyId }, { issuer }) => {
-    if (issuer === undefined) return undefined;
-    if (authorityKeyId === undefined || issuer.subjectKeyId === undefined)
-      return 'no key identifier';
-    return authorityKeyId === issuer.subjectKeyId ? undefined : 'another key';
-  },
-};
+function keyIdRule({ keyIds }: PathProfile): Rule {
+  return {
+    id: 'chain-key-ids',
+    expected: 'every authority key identifier is the next subject key identifier',
+    otherwise: 'the certificate was issued by another key of the same name',
+    problem: ({ authorityKeyId }, { issuer }) => {
+      if (issuer === undefined) return undefined;
+      if (authorityKeyId === undefined || issuer.subjectKeyId === undefined) {
+        return keyIds === 'if-present' ? undefined : 'no key identifier';
+      }
+      return authorityKeyId === issuer.subjectKeyId ? undefined : 'another key';
+    },
+  };
+}

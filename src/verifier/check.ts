@@ -16,6 +16,8 @@ export interface Check {
   readonly verdict: Verdict;
   /** For people: what it means. */
   readonly reason: string;
+  /** Where the vendor's document demands it, for what a vendor's document demands. */
+  readonly clause?: string;
 }
 
 /** What a check asks, before its verdict. */
@@ -25,14 +27,19 @@ export interface Question {
   readonly found: string;
   /** Why this matters when it fails. */
   readonly otherwise: string;
+  readonly clause?: string;
 }
 
 /** Affirming or contraindicated: for questions whose answer leaves no middle. */
 export function judge(passed: boolean, question: Question): Check {
-  const { id, expected, found, otherwise } = question;
   return passed
-    ? { id, expected, found, verdict: 'affirming', reason: 'as expected' }
-    : { id, expected, found, verdict: 'contraindicated', reason: otherwise };
+    ? answer(question, 'affirming', 'as expected')
+    : answer(question, 'contraindicated', question.otherwise);
+}
+
+function answer(question: Question, verdict: Verdict, reason: string): Check {
+  const { id, expected, found, clause } = question;
+  return { id, expected, found, verdict, reason, ...(clause === undefined ? {} : { clause }) };
 }
 
 /** A question that nobody asked, with the reason of whoever decided so. */
@@ -42,8 +49,7 @@ export function notChecked(id: string, found: string, because: string): Check {
 
 /** What weakens the result although nothing is wrong. */
 export function warn(question: Question): Check {
-  const { id, expected, found, otherwise } = question;
-  return { id, expected, found, verdict: 'warning', reason: otherwise };
+  return answer(question, 'warning', question.otherwise);
 }
 
 /**

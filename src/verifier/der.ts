@@ -184,8 +184,11 @@ export class DerReader {
     return content.subarray(1);
   }
 
-  /** Numbers of the bits that are set (X.690 §11.2: no trailing zero bits, unused bits zero). */
-  namedBits(): ReadonlySet<number> {
+  /**
+   * Numbers of the bits that are set (X.690 §11.2: unused bits zero, no trailing zero bits; with `padded` there may
+   * be such).
+   */
+  namedBits(padded = false): ReadonlySet<number> {
     const { content } = this.element(TAG.bitString);
     const unused = content[0];
     const last = content.at(-1);
@@ -194,9 +197,8 @@ export class DerReader {
     if (content.byteLength === 1) {
       return unused === 0 ? new Set() : this.fail('not a bit string');
     }
-    // The last bit that counts must be one; those after it must be zero.
-    if ((last & ((1 << (unused + 1)) - 1)) !== 1 << unused)
-      return this.fail('named bits are not minimal');
+    if ((last & ((1 << unused) - 1)) !== 0) return this.fail('unused bits are set');
+    if (!padded && ((last >> unused) & 1) !== 1) return this.fail('named bits are not minimal');
     const bits = new Set<number>();
     for (let bit = 0; bit < (content.byteLength - 1) * 8 - unused; bit += 1) {
       if (((content[1 + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) !== 0) bits.add(bit);

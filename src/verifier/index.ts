@@ -36,7 +36,8 @@ export {
 } from './evidence-format.ts';
 export { describeEvidence, type Section } from './describe.ts';
 export type { ValidityWindow } from './certificate-path.ts';
-export { trustAnchor, VENDOR_ROOTS, type TrustAnchor } from './trust-anchor.ts';
+export { trustAnchor, type CertificateAnchor, type TrustAnchor } from './trust-anchor.ts';
+export { VENDOR_ROOTS } from './vendor-roots.ts';
 export { decodePemCertificate } from './pem.ts';
 export { appraise, type AppraisalInput, type AttestationResult } from './appraise.ts';
 export type { NonceExpectation } from './nonce.ts';
@@ -66,4 +67,43 @@ export {
   type KeyStatementResult,
 } from './key-statement.ts';
 export { verifyKeyList, type KeyListResult } from './key-list.ts';
+export {
+  MAX_COLLATERAL_FILES,
+  MAX_COLLATERAL_FILE_BYTES,
+  MAX_PLATFORM_EVIDENCE_BYTES,
+  PLATFORM_FORMAT_NAMES,
+  type Collateral,
+  type CollateralItem,
+  type PlatformFormat,
+  type PlatformFormatName,
+  type PlatformStatement,
+} from './platform-format.ts';
+export { PLATFORM_FORMATS } from './platform-formats.ts';
+export type {
+  BindingRule,
+  DebugRule,
+  MeasurementRule,
+  NamedMeasurement,
+  NamedPlatform,
+  PlatformListRule,
+  PlatformPolicy,
+} from './platform-policy.ts';
+export { parsePlatformPolicy } from './parse-platform-policy.ts';
+export {
+  detectPlatformFormat,
+  platformFormat,
+  verifyPlatformEvidence,
+  type PlatformInput,
+  type VerifiedPlatformEvidence,
+} from './verify-platform.ts';
+export {
+  MAX_PLATFORM_NONCE_BYTES,
+  MIN_PLATFORM_NONCE_BYTES,
+  type PlatformNonce,
+} from './appraise-binding.ts';
+export {
+  appraisePlatform,
+  type PlatformAppraisalInput,
+  type PlatformResult,
+} from './appraise-platform.ts';
 export { simulatedFormat } from './formats/simulated.ts';

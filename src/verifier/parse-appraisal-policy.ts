@@ -9,21 +9,17 @@ import {
   type RequireAll,
   type RequireValue,
   type RequireWord,
-  type SimulatedRule,
   type Skip,
-  type SourceRule,
   type TimeRule,
 } from './appraisal-policy.ts';
-import { decodePemCertificate } from './pem.ts';
+import { readAnchors, readSimulated, readSkip, readSource } from './policy-parts.ts';
 import { PolicyReader } from './policy-reader.ts';
-import { VENDOR_ROOTS, trustAnchor, type TrustAnchor } from './trust-anchor.ts';
 
 const REGISTER_BYTES = 48;
 const DIGEST_BYTES = 32;
 const MAX_SVN = 0xffff_ffff;
 const MAX_AGE_SECONDS = 3600;
 const WORD = /^[a-z0-9][a-z0-9-]{0,63}$/;
-const FORMAT = /^[a-z0-9][a-z0-9./-]{0,63}$/;
 /** Key types of PROTOCOLS §9, as ssh-keygen writes them, without the comment. */
 const ADMIN_KEY =
   /^(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com|ecdsa-sha2-nistp(?:256|384)|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,600}={0,2}$/;
@@ -71,48 +67,6 @@ export function parseAppraisalPolicy(document: unknown): AppraisalPolicy {
   for (const part of [registers, svn, debug, reader]) part.end();
   if (problems.length > 0) throw new AppraisalPolicyError(problems);
   return policy;
-}
-
-function readSkip(reader: PolicyReader): Skip {
-  return { rule: 'skip', because: reader.text('because') };
-}
-
-function readSource(reader: PolicyReader): SourceRule {
-  const rule = reader.word('rule', ['release', 'trust-on-first-use']);
-  const source: SourceRule =
-    rule === 'release'
-      ? { rule, name: reader.text('name') }
-      : { rule, because: reader.text('because') };
-  reader.end();
-  return source;
-}
-
-function readAnchors(reader: PolicyReader): readonly TrustAnchor[] {
-  const rule = reader.word('rule', ['vendor-roots', 'require']);
-  const anchors = rule === 'vendor-roots' ? VENDOR_ROOTS : reader.objects('anyOf', readAnchor);
-  reader.end();
-  return anchors.filter((anchor) => anchor !== undefined);
-}
-
-function readAnchor(reader: PolicyReader): TrustAnchor | undefined {
-  const name = reader.text('name');
-  const format = reader.text('format', FORMAT, 'the name of a format');
-  const pem = reader.long('certificate');
-  if (name === '' || format === '' || pem === '') return undefined;
-  try {
-    return trustAnchor(name, format, decodePemCertificate(pem));
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    reader.problem('certificate', error.message);
-    return undefined;
-  }
-}
-
-function readSimulated(reader: PolicyReader): SimulatedRule {
-  const rule = reader.word('rule', ['refuse', 'accept-simulated']);
-  const simulated = rule === 'refuse' ? { rule } : { rule, because: reader.text('because') };
-  reader.end();
-  return simulated;
 }
 
 function readValues(reader: PolicyReader, bytes: number): RequireValue | Skip {

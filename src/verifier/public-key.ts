@@ -2,8 +2,8 @@
  * Public keys as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), their JOSE algorithm names, and their RFC 7638
  * thumbprints. Read from DER directly: Web Crypto's JWK export knows ML-DSA only in newer browsers.
  */
-import { utf8 } from '../../enclave/wire/bytes.ts';
-import { DerReader, TAG } from './der.ts';
+import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
+import { DerError, DerReader, TAG } from './der.ts';
 import { sha256, type Curve } from './web-crypto.ts';
 
 /** Largest key of the algorithms below: RSA-16384 with room. */
@@ -25,11 +25,12 @@ const OID = {
   ed25519: '1.3.101.112',
 } as const;
 
+/** By their parameters, DER as hex: an object identifier that is compared and never read. */
 const CURVES: Readonly<Record<string, { readonly name: Curve; readonly coordinateBytes: number }>> =
   {
-    '1.2.840.10045.3.1.7': { name: 'P-256', coordinateBytes: 32 },
-    '1.3.132.0.34': { name: 'P-384', coordinateBytes: 48 },
-    '1.3.132.0.35': { name: 'P-521', coordinateBytes: 66 },
+    '06082a8648ce3d030107': { name: 'P-256', coordinateBytes: 32 },
+    '06052b81040022': { name: 'P-384', coordinateBytes: 48 },
+    '06052b81040023': { name: 'P-521', coordinateBytes: 66 },
   };
 
 /** RFC 9881 §4, sizes from FIPS 204 table 2. */
@@ -59,8 +60,37 @@ export function curveOf(key: SubjectPublicKeyInfo): Curve | undefined {
 }
 
 function namedCurve(key: SubjectPublicKeyInfo): (typeof CURVES)[string] | undefined {
-  if (key.parameters?.[0] !== TAG.objectIdentifier) return undefined;
-  return CURVES[DerReader.open(key.parameters, MAX_SPKI_BYTES).objectIdentifier()];
+  const { parameters } = key;
+  return parameters === undefined ? undefined : CURVES[toHex(parameters)];
+}
+
+/** RFC 8017 §3.1: bits of the modulus, and the public exponent when it has at most four bytes. */
+export interface RsaSize {
+  readonly modulusBits: number;
+  readonly exponent: number | undefined;
+}
+
+/** Undefined for every key that is not RSA, or can't be read. */
+export function rsaSizeOf(key: SubjectPublicKeyInfo): RsaSize | undefined {
+  if (key.algorithm !== OID.rsa || key.parameters?.[0] !== TAG.null) return undefined;
+  try {
+    const [n, e] = rsaNumbers(key);
+    const modulusBits = n.byteLength * 8 - Math.clz32(n[0] ?? 0) + 24;
+    const exponent = e.byteLength > 4 ? undefined : e.reduce((sum, byte) => sum * 256 + byte, 0);
+    return { modulusBits, exponent };
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
+  }
+}
+
+function rsaNumbers(key: SubjectPublicKeyInfo): readonly [Uint8Array, Uint8Array] {
+  const document = DerReader.open(key.bits, MAX_SPKI_BYTES);
+  const numbers = document.sequence();
+  document.end();
+  const pair = [numbers.unsigned(), numbers.unsigned()] as const;
+  numbers.end();
+  return pair;
 }
 
 /** Required members of a JWK, as RFC 7638 §3.2, RFC 8037 §2 and RFC 9964 name them, and the algs that fit. */
@@ -87,11 +117,7 @@ export function jwkMembers(key: SubjectPublicKeyInfo): JwkMembers | undefined {
     case OID.rsa: {
       // RFC 3279 §2.3.1: parameters are NULL.
       if (key.parameters?.[0] !== TAG.null) return undefined;
-      const document = DerReader.open(key.bits, MAX_SPKI_BYTES);
-      const numbers = document.sequence();
-      document.end();
-      const [n, e] = [numbers.unsigned(), numbers.unsigned()];
-      numbers.end();
+      const [n, e] = rsaNumbers(key);
       return { members: { e: base64url(e), kty: 'RSA', n: base64url(n) }, algs: RSA_ALGS };
     }
     default: {

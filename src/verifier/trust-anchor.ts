@@ -2,58 +2,64 @@
  * Trust anchors (RFC 5280 §6.1.1 d, RFC 9334 §4.1): whom the caller believes about platforms. They are given,
  * never fetched and never taken from evidence.
  */
-import { equalBytes } from '../../enclave/wire/bytes.ts';
+import { equalBytes, toHex } from '../../enclave/wire/bytes.ts';
 import { DerError } from './der.ts';
-import { parseCertificate, type Certificate } from './x509.ts';
+import { sha256 } from './web-crypto.ts';
+import { parseCertificate, type PathCertificate } from './x509.ts';
 
 export interface TrustAnchor {
   /** How results and people call it. */
   readonly name: string;
   /** The evidence format that it may vouch for, and no other. */
   readonly format: string;
-  /** DER of the root certificate. It is pinned by content: its own signature is not what makes it trusted. */
-  readonly certificate: Uint8Array;
+  /** DER of the root certificate; undefined for a compiled-in root, of which only the fingerprint is kept. */
+  readonly certificate: Uint8Array | undefined;
+  /** SHA-256 over the root certificate, hex, for a compiled-in root. */
+  readonly fingerprint: string | undefined;
+  /** Name and key, and what else the path rules look at. */
+  readonly parsed: PathCertificate;
 }
 
-/**
- * Roots of hardware vendors, compiled in. Only evidence under one of these is not simulated. Empty until the
- * first hardware format is verified here.
- */
-export const VENDOR_ROOTS: readonly TrustAnchor[] = [];
+/** An anchor that somebody gave as a certificate. */
+export interface CertificateAnchor extends TrustAnchor {
+  readonly certificate: Uint8Array;
+}
 
 /**
  * Checks that the certificate can be read. It does NOT check that it is self-signed, valid now or an
  * authority: verification does, against the time it is given.
  * @throws RangeError when the bytes are not an X.509 version 3 certificate, or a name is empty
  */
-export function trustAnchor(name: string, format: string, certificate: Uint8Array): TrustAnchor {
+export function trustAnchor(
+  name: string,
+  format: string,
+  certificate: Uint8Array,
+): CertificateAnchor {
   if (name === '' || format === '') throw new RangeError('a trust anchor has a name and a format');
   const copy = Uint8Array.from(certificate);
   try {
-    parseCertificate(copy);
+    const parsed = parseCertificate(copy);
+    return Object.freeze({ name, format, certificate: copy, fingerprint: undefined, parsed });
   } catch (error) {
     if (error instanceof DerError) {
       throw new RangeError(`not a certificate: ${error.message}`, { cause: error });
     }
     throw error;
   }
-  return Object.freeze({ name, format, certificate: copy });
 }
 
+/** An anchor is a name and a key (RFC 5280 §6.1.1 d); its certificate is only how they came. */
 export function sameAnchor(a: TrustAnchor, b: TrustAnchor): boolean {
-  return a.format === b.format && equalBytes(a.certificate, b.certificate);
+  return (
+    a.format === b.format &&
+    equalBytes(a.parsed.subject.raw, b.parsed.subject.raw) &&
+    equalBytes(a.parsed.publicKey.raw, b.parsed.publicKey.raw)
+  );
 }
 
-/** Only a compiled-in root makes evidence real; the claims have no say (PROTOCOLS §2). */
-export function isVendorRoot(anchor: TrustAnchor): boolean {
-  return VENDOR_ROOTS.some((root) => sameAnchor(root, anchor));
-}
-
-/** An anchor with its certificate read. */
-export interface ReadAnchor extends TrustAnchor {
-  readonly parsed: Certificate;
-}
-
-export function readAnchor(anchor: TrustAnchor): ReadAnchor {
-  return { ...anchor, parsed: parseCertificate(anchor.certificate) };
+/** Whether a root that was sent along is the anchor's own certificate, byte for byte. */
+export async function isAnchorCertificate(anchor: TrustAnchor, sent: Uint8Array): Promise<boolean> {
+  const { certificate, fingerprint } = anchor;
+  if (certificate !== undefined) return equalBytes(certificate, sent);
+  return toHex(await sha256(sent)) === fingerprint;
 }

@@ -18,7 +18,8 @@ import { parseClaims, type Claims, type ServingClaims } from './claims.ts';
 import type { Attested, EvidenceFormat } from './evidence-format.ts';
 import { simulatedFormat } from './formats/simulated.ts';
 import { decodingAt, MalformedEvidence } from './malformed.ts';
-import { isVendorRoot, type TrustAnchor } from './trust-anchor.ts';
+import type { TrustAnchor } from './trust-anchor.ts';
+import { isVendorRoot } from './vendor-roots.ts';
 import { checkEd25519, sha256, sha512 } from './web-crypto.ts';
 
 /** Every format that can be verified. */

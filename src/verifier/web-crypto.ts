@@ -16,12 +16,13 @@ async function digest(algorithm: string, bytes: Uint8Array): Promise<Uint8Array>
 }
 
 export const sha256 = (bytes: Uint8Array): Promise<Uint8Array> => digest('SHA-256', bytes);
+export const sha384 = (bytes: Uint8Array): Promise<Uint8Array> => digest('SHA-384', bytes);
 export const sha512 = (bytes: Uint8Array): Promise<Uint8Array> => digest('SHA-512', bytes);
 
 async function verifies(
   spki: Uint8Array,
-  keyAlgorithm: AlgorithmIdentifier | EcKeyImportParams,
-  signatureAlgorithm: AlgorithmIdentifier | EcdsaParams,
+  keyAlgorithm: AlgorithmIdentifier | EcKeyImportParams | RsaHashedImportParams,
+  signatureAlgorithm: AlgorithmIdentifier | EcdsaParams | RsaPssParams,
   signature: Uint8Array,
   message: Uint8Array,
 ): Promise<boolean> {
@@ -46,9 +47,33 @@ export function checkEd25519(
   return verifies(spki, 'Ed25519', 'Ed25519', signature, message);
 }
 
+/** Hashes that signatures are made over. */
+export type Hash = 'SHA-256' | 'SHA-384' | 'SHA-512';
+
+/** RFC 8017 §8.1.2, MGF1 with the same hash. */
+export function checkRsaPss(
+  key: { readonly spki: Uint8Array; readonly hash: Hash; readonly saltLength: number },
+  signature: Uint8Array,
+  message: Uint8Array,
+): Promise<boolean> {
+  const { spki, hash, saltLength } = key;
+  const imported = { name: 'RSA-PSS', hash };
+  return verifies(spki, imported, { name: 'RSA-PSS', saltLength }, signature, message);
+}
+
+/** RFC 8017 §8.2.2. */
+export function checkRsaPkcs1(
+  key: { readonly spki: Uint8Array; readonly hash: Hash },
+  signature: Uint8Array,
+  message: Uint8Array,
+): Promise<boolean> {
+  const name = 'RSASSA-PKCS1-v1_5';
+  return verifies(key.spki, { name, hash: key.hash }, name, signature, message);
+}
+
 /** ECDSA with the signature as r ‖ s (IEEE P1363). */
 export function checkEcdsa(
-  key: { readonly spki: Uint8Array; readonly curve: Curve; readonly hash: 'SHA-256' | 'SHA-384' },
+  key: { readonly spki: Uint8Array; readonly curve: Curve; readonly hash: Hash },
   signature: Uint8Array,
   message: Uint8Array,
 ): Promise<boolean> {

@@ -7,6 +7,7 @@ import { MAX_CERTIFICATE_BYTES } from '../../enclave/wire/limits.ts';
 import { printable } from './check.ts';
 import { DerReader, TAG, explicitTag, implicitTag } from './der.ts';
 import { readSubjectPublicKeyInfo, type SubjectPublicKeyInfo } from './public-key.ts';
+import { readSignatureAlgorithm } from './signature-profile.ts';
 
 export interface CertificateName {
   /** Issuer and subject are compared as bytes: stricter than RFC 5280 §7.1, and nobody here needs case folding. */
@@ -27,7 +28,7 @@ export interface Certificate {
   /** The signed part. */
   readonly toBeSigned: Uint8Array;
   readonly serial: string;
-  /** Object identifier; parameters are not allowed in the algorithms we know. */
+  /** As {@link readSignatureAlgorithm} says it. */
   readonly signatureAlgorithm: string;
   readonly signature: Uint8Array;
   readonly issuer: CertificateName;
@@ -42,11 +43,20 @@ export interface Certificate {
   readonly authorityKeyId: string | undefined;
   /** Critical extensions that nothing here reads: object identifiers. */
   readonly unknownCritical: readonly string[];
+  /** All extensions by object identifier: the content of their OCTET STRING, which need not be DER. */
+  readonly extensions: ReadonlyMap<string, Uint8Array>;
 }
+
+/** What the path rules look at: of a certificate, or of a trust anchor that is no more than a name and a key. */
+export type PathCertificate = Omit<
+  Certificate,
+  'raw' | 'toBeSigned' | 'serial' | 'signature' | 'extensions'
+>;
 
 /** Bits of keyUsage that matter here. */
 export const DIGITAL_SIGNATURE = 0;
 export const KEY_CERT_SIGN = 5;
+export const CRL_SIGN = 6;
 
 const EXTENSION = {
   subjectKeyId: '2.5.29.14',
@@ -55,8 +65,16 @@ const EXTENSION = {
   authorityKeyId: '2.5.29.35',
 } as const;
 
+/** What an authority writes although RFC 5280 says otherwise. */
+export interface CertificateLeniency {
+  /** AMD gives every VCEK and VLEK the serial number zero (57230 §3.1). */
+  readonly zeroSerial: boolean;
+  /** The ASK and ASVK certificates write the zero bits after keyCertSign, which DER leaves out (X.690 §11.2.2). */
+  readonly paddedKeyUsage: boolean;
+}
+
 /** Throws DerError with the offset. */
-export function parseCertificate(raw: Uint8Array): Certificate {
+export function parseCertificate(raw: Uint8Array, leniency?: CertificateLeniency): Certificate {
   const document = DerReader.open(raw, MAX_CERTIFICATE_BYTES);
   const outer = document.sequence();
   document.end();
@@ -71,7 +89,10 @@ export function parseCertificate(raw: Uint8Array): Certificate {
   version.end();
   const serial = fields.unsigned();
   // RFC 5280 §4.1.2.2
-  if (serial.byteLength > 20 || serial.every((byte) => byte === 0)) fields.fail('serial number');
+  const isZero = serial.every((byte) => byte === 0);
+  if (serial.byteLength > 20 || (isZero && leniency?.zeroSerial !== true)) {
+    fields.fail('serial number');
+  }
   const algorithm = fields.element(TAG.sequence);
   // RFC 5280 §4.1.1.2: else the unsigned field would choose how the signature is checked.
   if (!equalBytes(algorithm.raw, outerAlgorithm)) fields.fail('two signature algorithms');
@@ -83,14 +104,14 @@ export function parseCertificate(raw: Uint8Array): Certificate {
   const subject = readName(fields);
   const publicKey = readSubjectPublicKeyInfo(fields.element(TAG.sequence).raw);
   // Unique identifiers ([1], [2]) are obsolete (RFC 5280 §4.1.2.8) and end here as an unexpected tag.
-  const extensions = readExtensions(fields.enter(explicitTag(3)));
+  const extensions = readExtensions(fields.enter(explicitTag(3)), leniency);
   fields.end();
 
   return {
     raw,
     toBeSigned: signed.raw,
     serial: toHex(serial),
-    signatureAlgorithm: readAlgorithm(fields.inside(algorithm)),
+    signatureAlgorithm: readSignatureAlgorithm(fields.inside(algorithm)),
     signature,
     issuer,
     subject,
@@ -99,12 +120,6 @@ export function parseCertificate(raw: Uint8Array): Certificate {
     publicKey,
     ...extensions,
   };
-}
-
-function readAlgorithm(algorithm: DerReader): string {
-  const identifier = algorithm.objectIdentifier();
-  // With parameters it is another algorithm, and no path rule knows it.
-  return algorithm.more ? `${identifier} with parameters` : identifier;
 }
 
 const ATTRIBUTES: Readonly<Record<string, string>> = {
@@ -118,7 +133,8 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 
 const TEXT_TAGS: readonly number[] = [TAG.utf8String, TAG.printableString, TAG.ia5String];
 
-function readName(fields: DerReader): CertificateName {
+/** Name (RFC 5280 §4.1.2.4), at the reader's place. Throws DerError. */
+export function readName(fields: DerReader): CertificateName {
   const element = fields.element(TAG.sequence);
   const name = fields.inside(element);
   const parts: string[] = [];
@@ -140,30 +156,36 @@ function readName(fields: DerReader): CertificateName {
 
 type Extensions = Pick<
   Certificate,
-  'basicConstraints' | 'keyUsage' | 'subjectKeyId' | 'authorityKeyId' | 'unknownCritical'
+  | 'basicConstraints'
+  | 'keyUsage'
+  | 'subjectKeyId'
+  | 'authorityKeyId'
+  | 'unknownCritical'
+  | 'extensions'
 >;
 
-function readExtensions(wrapper: DerReader): Extensions {
+function readExtensions(wrapper: DerReader, leniency: CertificateLeniency | undefined): Extensions {
   const list = wrapper.sequence();
   wrapper.end();
-  const seen = new Set<string>();
+  const extensions = new Map<string, Uint8Array>();
   const unknownCritical: string[] = [];
   const found: { -readonly [Name in keyof Extensions]?: Extensions[Name] } = {};
   while (list.more) {
     const extension = list.sequence();
     const identifier = extension.objectIdentifier();
     // RFC 5280 §4.2: no certificate has two of a kind.
-    if (seen.has(identifier)) extension.fail(`extension ${identifier} stands twice`);
-    seen.add(identifier);
+    if (extensions.has(identifier)) extension.fail(`extension ${identifier} stands twice`);
     const critical = extension.nextIs(TAG.boolean) && extension.boolean();
-    const value = extension.wrapped();
+    const wrapper = extension.element(TAG.octetString);
     extension.end();
+    extensions.set(identifier, wrapper.content);
+    const value = extension.inside(wrapper);
     switch (identifier) {
       case EXTENSION.basicConstraints:
         found.basicConstraints = readBasicConstraints(value, critical);
         break;
       case EXTENSION.keyUsage:
-        found.keyUsage = value.namedBits();
+        found.keyUsage = value.namedBits(leniency?.paddedKeyUsage);
         value.end();
         break;
       case EXTENSION.subjectKeyId:
@@ -183,6 +205,7 @@ function readExtensions(wrapper: DerReader): Extensions {
     subjectKeyId: found.subjectKeyId,
     authorityKeyId: found.authorityKeyId,
     unknownCritical,
+    extensions,
   };
 }
 
@@ -197,7 +220,7 @@ function readBasicConstraints(value: DerReader, critical: boolean): BasicConstra
 }
 
 /** RFC 5280 §4.2.1.1: the key identifier; issuer and serial beside it are not used to find anything. */
-function readAuthorityKeyId(value: DerReader): string | undefined {
+export function readAuthorityKeyId(value: DerReader): string | undefined {
   const fields = value.sequence();
   value.end();
   const keyId = fields.nextIs(implicitTag(0)) ? toHex(fields.element().content) : undefined;

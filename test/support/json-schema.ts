@@ -27,6 +27,7 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   maxLength: (most, value) => typeof value !== 'string' || value.length <= Number(most),
   minimum: (least, value) => typeof value !== 'number' || value >= Number(least),
   maximum: (most, value) => typeof value !== 'number' || value <= Number(most),
+  minProperties: (least, value) => !isObject(value) || Object.keys(value).length >= Number(least),
   minItems: (least, value) => !Array.isArray(value) || value.length >= Number(least),
   uniqueItems: (_, value) => !Array.isArray(value) || new Set(value).size === value.length,
   items: (schema, value, _, root) =>

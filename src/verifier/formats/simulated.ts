@@ -3,7 +3,7 @@
  * ever a vendor's: whatever is verified here is simulated.
  */
 import { equalBytes, label, toHex } from '../../../enclave/wire/bytes.ts';
-import { checkPath, ECDSA_P384_SHA384, type PathProfile } from '../certificate-path.ts';
+import { checkPath, type PathProfile } from '../certificate-path.ts';
 import { judge, moment, type Check } from '../check.ts';
 import {
   REGISTER_NAMES,
@@ -12,8 +12,7 @@ import {
   type PlatformFindings,
 } from '../evidence-format.ts';
 import { MalformedEvidence, decodingAt } from '../malformed.ts';
-import { curveOf } from '../public-key.ts';
-import { readAnchor } from '../trust-anchor.ts';
+import { ECDSA_P384_SHA384 } from '../signature-profile.ts';
 import { checkEcdsa, sha256 } from '../web-crypto.ts';
 import { parseCertificate, type Certificate } from '../x509.ts';
 
@@ -23,7 +22,11 @@ const DEBUG_FLAG = 1;
 const STATEMENT_BYTES = 280;
 const QUOTE_BYTES = 376;
 
-const PROFILE: PathProfile = { sent: 2, signature: ECDSA_P384_SHA384 };
+const PROFILE: PathProfile = {
+  sent: 2,
+  signatures: [ECDSA_P384_SHA384],
+  leafKey: ECDSA_P384_SHA384,
+};
 
 export interface SimulatedEvidence extends Attested {
   /** The signed bytes. */
@@ -65,11 +68,14 @@ function decodeQuote(quote: Uint8Array): Omit<SimulatedEvidence, 'certificates'>
 
 async function signatureCheck(evidence: SimulatedEvidence): Promise<Check> {
   const key = evidence.certificates[0]?.publicKey;
-  const { curve, hash } = ECDSA_P384_SHA384;
   const passed =
     key !== undefined &&
-    curveOf(key) === curve &&
-    (await checkEcdsa({ spki: key.raw, curve, hash }, evidence.signature, evidence.statement));
+    ECDSA_P384_SHA384.fits(key) &&
+    (await checkEcdsa(
+      { spki: key.raw, curve: 'P-384', hash: 'SHA-384' },
+      evidence.signature,
+      evidence.statement,
+    ));
   return judge(passed, {
     id: 'platform-signature',
     expected: 'signed by the attestation key',
@@ -82,8 +88,9 @@ async function verifyQuote(
   evidence: SimulatedEvidence,
   expected: Parameters<EvidenceFormat['verify']>[1],
 ): Promise<PlatformFindings> {
-  const path = await checkPath(evidence.certificates, expected.anchors.map(readAnchor), PROFILE);
-  const rootId = path.anchor === undefined ? undefined : await sha256(path.anchor.certificate);
+  const path = await checkPath(evidence.certificates, expected.anchors, PROFILE);
+  const root = path.anchor?.certificate;
+  const rootId = root === undefined ? undefined : await sha256(root);
   const checks = [
     await signatureCheck(evidence),
     ...path.checks,
@@ -101,10 +108,12 @@ async function verifyQuote(
     }),
   ];
   const { registers, svn, debug } = evidence;
-  const anchor = expected.anchors.find(
-    ({ certificate }) => certificate === path.anchor?.certificate,
-  );
-  return { checks, anchor, attested: { registers, svn, debug }, validity: path.validity };
+  return {
+    checks,
+    anchor: path.anchor,
+    attested: { registers, svn, debug },
+    validity: path.validity,
+  };
 }
 
 function describeQuote(evidence: SimulatedEvidence): readonly (readonly [string, string])[] {
