@@ -38,6 +38,17 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     file: 'test/e2e/load.test.ts',
     about: 'strangers and bad callers in masses: bounded memory, honest callers served',
   },
+  'hostile-frames': {
+    project: 'hostile-host',
+    file: 'test/hostile-host/link-fuzz.test.ts',
+    about:
+      'random frames and answers against a real enclave: it lives, in bounds, and nothing is signed unlogged',
+  },
+  leaks: {
+    project: 'e2e',
+    file: 'test/e2e/leaks.test.ts',
+    about: 'all tests of test/e2e on canary enclaves; no secret anywhere outside of them',
+  },
   pkcs11: {
     project: 'hsm',
     file: 'test/hsm/fault-sweep.test.ts',

@@ -7,6 +7,8 @@ import {
   MAX_BATCH_BYTES_WAITING,
   MAX_BATCH_BYTES_WAITING_OF_CALLER,
   MAX_BATCH_ITEMS_SIGNING,
+  MAX_BATCHES_WAITING,
+  MAX_BATCHES_WAITING_OF_CALLER,
   MAX_REQUEST_BYTES,
 } from '../wire/limits.ts';
 
@@ -26,13 +28,23 @@ export class BatchGate {
   /** Batches by caller, in the order of the callers' turns. */
   readonly #waiting = new Map<string, Waiting[]>();
   #waitingBytes = 0;
+  #waitingCount = 0;
   #items = 0;
 
-  /** Runs `task` when it is this caller's turn. Rejects with `RATE_LIMITED` when too many wait already. */
-  async run<T>(caller: string, size: BatchSize, task: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `task` when it is this caller's turn. Rejects with `RATE_LIMITED` when too many wait already, and with
+   * `DEADLINE_EXCEEDED` when nobody wants it any more by then.
+   */
+  async run<T>(
+    caller: string,
+    size: BatchSize,
+    stillWanted: () => boolean,
+    task: () => Promise<T>,
+  ): Promise<T> {
     if (this.#waiting.size === 0 && this.#hasRoomFor(size)) this.#items += size.items;
     else await this.#wait(caller, size);
     try {
+      if (!stillWanted()) throw new Refusal('DEADLINE_EXCEEDED');
       return await task();
     } finally {
       this.#items -= size.items;
@@ -50,12 +62,15 @@ export class BatchGate {
     const own = this.#waiting.get(caller) ?? [];
     const ownBytes = own.reduce((sum, waiting) => sum + waiting.bytes, bytes);
     if (
+      own.length >= MAX_BATCHES_WAITING_OF_CALLER ||
+      this.#waitingCount >= MAX_BATCHES_WAITING ||
       ownBytes > MAX_BATCH_BYTES_WAITING_OF_CALLER ||
       this.#waitingBytes + bytes > MAX_BATCH_BYTES_WAITING
     ) {
       throw new Refusal('RATE_LIMITED');
     }
     this.#waitingBytes += bytes;
+    this.#waitingCount += 1;
     this.#waiting.set(caller, own);
     return new Promise((enter) => {
       own.push({ items, bytes, enter });
@@ -72,6 +87,7 @@ export class BatchGate {
       this.#waiting.delete(caller);
       if (own.length > 0) this.#waiting.set(caller, own);
       this.#waitingBytes -= next.bytes;
+      this.#waitingCount -= 1;
       this.#items += next.items;
       next.enter();
     }

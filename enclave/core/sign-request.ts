@@ -60,10 +60,10 @@ export function allow(signing: Signing, request: SignRequest, caller: Caller): A
 
 /**
  * The answer that this request got before, under its request id, or what keeps the one that it gets now; undefined
- * without an id. `bytes` is the request as it was sent. Throws Refusal.
+ * without an id. `bytes` is the request as it was sent. Throws Refusal; an id used for another request is counted.
  */
 export function firstUseOf(
-  { ports, requestIds }: Signing,
+  { ports, requestIds, refusals }: Signing,
   { request, caller, scope }: Allowed,
   bytes: Uint8Array,
 ): Uint8Array | FirstUse | undefined {
@@ -76,7 +76,15 @@ export function firstUseOf(
     method: METHODS.sign,
     requestId: request.requestId,
   };
-  return requestIds.begin(identity, bytes, ports.clock.monotonicMs());
+  try {
+    return requestIds.begin(identity, bytes, ports.clock.monotonicMs());
+  } catch (error) {
+    // A retry that comes too early is no decision about its caller; another request under the id is.
+    if (error instanceof Refusal && error.reason === 'REQUEST_ID_REUSED') {
+      refusals.count(scope.name, caller, error.reason);
+    }
+    throw error;
+  }
 }
 
 /** The intent: written before the signature exists. `salt` goes into the receipt. */

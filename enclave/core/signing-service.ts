@@ -70,7 +70,7 @@ export class SigningService {
     const items = readBatch(body);
     const caller = assertedCaller(untrustedCaller);
     const size = { items: items.length, bytes: body.byteLength };
-    return this.#batches.run(caller.principal, size, () =>
+    return this.#batches.run(caller.principal, size, stillWanted, () =>
       signBatch(this.#signing, items, caller, this.#pace, stillWanted),
     );
   }

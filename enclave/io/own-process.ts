@@ -2,7 +2,7 @@
  * This process as it finds itself (docs/spec/evidence.md, "Hardening"). The platform shields it as far as its rights
  * go; what of that holds is read here from the kernel, and never taken from the platform's word.
  */
-import { openSync, closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { openSync, closeSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { url as inspectorUrl } from 'node:inspector';
 import process from 'node:process';
 import type { LaunchFault, OwnProcess } from '../ports.ts';
@@ -108,16 +108,22 @@ function dumpsNoCore(): boolean {
   return hard === '0' && pattern !== '' && !/^[|@]/.test(pattern);
 }
 
+/** statfs(2), TMPFS_MAGIC: of what is mounted there last. */
+const TMPFS = 0x01021994;
+
+function isInMemory(folder: string): boolean {
+  try {
+    return statfsSync(folder).type === TMPFS;
+  } catch {
+    return false;
+  }
+}
+
+/** For root it would mean nothing: devices and the kernel's own files are in sight, and root's. */
 function seesNoHostFiles(): boolean {
-  // proc_pid_mountinfo(5): mount point is the fifth field, the kind of file system follows ` - `.
-  const inMemory = new Set(
-    read('/proc/self/mountinfo')
-      .split('\n')
-      .filter((line) => line.includes(' - tmpfs '))
-      .map((line) => line.split(' ')[4]),
-  );
+  if (process.getuid?.() === 0) return false;
   const folders = readdirSync('/', { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return folders.every(({ name }) => NO_HOST_FILES.test(name) || inMemory.has(`/${name}`));
+  return folders.every(({ name }) => NO_HOST_FILES.test(name) || isInMemory(`/${name}`));
 }
 
 /** A namespace that nobody configured: its loopback is down, so it has no address. */

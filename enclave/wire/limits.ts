@@ -33,6 +33,12 @@ export const MAX_BATCH_SIGNATURES_AT_ONCE = 16;
  */
 export const BATCH_SLICE_MS = 1;
 
+/** Batches that wait for their turn: a quarter of the calls in flight, so that single calls find room. */
+export const MAX_BATCHES_WAITING = 256;
+
+/** Of these, those of one caller. */
+export const MAX_BATCHES_WAITING_OF_CALLER = 16;
+
 /** Batches that wait for their turn, in bytes, each at least a unary request: as much as unary calls in flight. */
 export const MAX_BATCH_BYTES_WAITING = 64 * 1024 * 1024;
 

@@ -9,14 +9,16 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  realpathSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
   type Stats,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import process from 'node:process';
-import type { EnclaveUser } from './enclave-user.ts';
+import { endLeftovers, type EnclaveUser } from './enclave-user.ts';
 import { PLACES } from './launch-files.ts';
 import { LaunchError } from './library-closure.ts';
 import { tokenIsOurs, type PlatformConfig } from './platform-config.ts';
@@ -46,14 +48,18 @@ export function removeStaleSocket({ linkSocket }: PlatformConfig): void {
 /** Gives everything to `user`, or to this process's own. Throws what the file system throws, and LaunchError. */
 export function giveFiles(config: PlatformConfig, privateFolder: string, user?: EnclaveUser): void {
   const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  endLeftovers(config);
   givePrivateCopy(privateFolder, own.uid, user?.gid ?? own.gid, user !== undefined);
-  if (tokenIsOurs(config)) giveTree(config.module.folder, user ?? own);
+  if (tokenIsOurs(config)) {
+    requireInside(config.module.folder, config.stateFolder);
+    giveTree(config.module.folder, user ?? own);
+  }
   const listening = listeningPath(config, user);
   const { linkSocket } = config;
   rmSync(linkSocket, { force: true });
   if (user === undefined) return;
   const folder = dirname(listening);
-  rmSync(folder, { recursive: true, force: true });
+  removeListeningFolder(folder);
   mkdirSync(folder, { mode: 0o700 });
   chownSync(folder, user.uid, user.gid);
   // Relative: the folder may be moved as a whole.
@@ -80,7 +86,27 @@ function givePrivateCopy(folder: string, uid: number, gid: number, toGroup: bool
   }
 }
 
-/** No enclave is running that could exchange a part of the way meanwhile. */
+/** What is given away lies where the configuration says: not behind a link, and not up and down again. */
+function requireInside(folder: string, stateFolder: string): void {
+  const isInside = realpathSync(folder).startsWith(realpathSync(stateFolder) + sep);
+  if (lstatSync(folder).isDirectory() && isInside) return;
+  throw new LaunchError(`${folder}: leads out of the state folder; name its own place instead`);
+}
+
+/** Only the socket of an enclave of ours: a folder with anything else in it is somebody else's. */
+function removeListeningFolder(folder: string): void {
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return;
+  const socket = join(folder, LISTENING_NAME);
+  try {
+    if (lstatSync(socket, { throwIfNoEntry: false })?.isSocket() === true) rmSync(socket);
+    rmdirSync(folder);
+  } catch (error) {
+    const code = String((error as NodeJS.ErrnoException).code);
+    throw new LaunchError(`${folder}: holds more than an enclave's socket (${code}); move it away`);
+  }
+}
+
+/** Nobody of that user is left (`endLeftovers`) who could exchange a part of the way meanwhile. */
 function giveTree(folder: string, { uid, gid }: EnclaveUser): void {
   // First: who does not own it may not even list it, and wants to hear why.
   chownIfNeeded(folder, uid, gid);

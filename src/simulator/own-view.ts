@@ -16,7 +16,7 @@ const COVER = 'mode=0755,nosuid,nodev,noexec,size=1m';
 
 /** fstab(5): blanks and backslashes in octal. */
 const field = (path: string): string =>
-  path.replace(/[\s\\]/g, (blank) => `\\${blank.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  path.replace(/[ \t\n\\]/g, (blank) => `\\${blank.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
 

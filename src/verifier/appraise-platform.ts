@@ -72,7 +72,7 @@ export function appraisePlatform(
     ...validityChecks(findings.validity, now),
     ...format.appraise(findings, policy.platform, now),
     sourceCheck(policy.source),
-    completenessCheck(policy),
+    completenessCheck(policy, input.nonce),
   ];
   return {
     verdict: worstVerdict(checks),
@@ -178,11 +178,16 @@ function platformCheck(
 }
 
 /** Without these the evidence says "some enclave", or nothing about whoever shows it. */
-function completenessCheck({ measurements, binding }: PlatformPolicy): Check {
+function completenessCheck(
+  { measurements, binding }: PlatformPolicy,
+  nonce: Uint8Array | undefined,
+): Check {
   const gaps: string[] =
     measurements.rule === 'skip' ? ['all measurements'] : [...measurements.skipped.keys()];
   const binds = [...binding.values()].some(
-    ({ rule }) => rule === 'equals' || rule === 'nonce' || rule === 'given',
+    // A nonce that nobody drew binds nothing.
+    ({ rule }) =>
+      rule === 'equals' || rule === 'given' || (rule === 'nonce' && nonce !== undefined),
   );
   if (!binds) gaps.push('every binding');
   const question = {

@@ -38,6 +38,8 @@ const repeated = (times: number, ...bytes: readonly number[]): Uint8Array =>
   Uint8Array.from({ length: times * bytes.length }, (_, i) => bytes[i % bytes.length] ?? 0);
 const insideCaller = (bytes: Uint8Array): Uint8Array => bent((w) => w.uint32(58).bytes(bytes));
 
+const NUL = Uint8Array.of(0, 1);
+
 /** A caller whose certificate says that it is longer than the caller is; the bytes it takes are the frame's. */
 const OVERRUN = concatBytes(
   bent((w) => w.uint32(58).uint32(2)),
@@ -253,6 +255,7 @@ describe('is refused by name', () => {
     ['GetEvidence', METHODS.getEvidence, MAX_REQUEST_BYTES],
     ['a drained host', HOST_METHODS.drained, MAX_REQUEST_BYTES],
     ['a method that nobody knows', 'unknown', MAX_REQUEST_BYTES],
+    ['SignBatch', METHODS.signBatch, 16 * MAX_REQUEST_BYTES],
     ['CommitGenesis', METHODS.commitGenesis, 16 * MAX_REQUEST_BYTES],
   ])('%s with a body one byte too long', async (_, method, limit) => {
     const call = theRig().host.call(method, new Uint8Array(limit + 1));
@@ -274,6 +277,21 @@ describe('is refused by name', () => {
     ['a group', concatBytes(SIGN, Uint8Array.of(0x7b, 0x7c))],
   ])('a Sign of %s', async (_, body) => {
     const call = theRig().host.call(METHODS.sign, body, { caller: MTLS_CALLER });
+    await expect(call).toRefuseWith('REQUEST_MALFORMED', {});
+  });
+
+  test.each([
+    ['half a million empty items', repeated(500_000, 10, 0)],
+    [
+      'bytes after a zero tag',
+      concatBytes(
+        bent((w) => w.uint32(10).bytes(SIGN)),
+        NUL,
+      ),
+    ],
+    ['an item that runs past the end', Uint8Array.of(10, 9, 10)],
+  ])('a SignBatch of %s', async (_, body) => {
+    const call = theRig().host.call(METHODS.signBatch, body, { caller: MTLS_CALLER });
     await expect(call).toRefuseWith('REQUEST_MALFORMED', {});
   });
 

@@ -7,12 +7,16 @@ import {
   MAX_BATCH_ITEMS,
   MAX_BATCH_ITEMS_SIGNING,
   MAX_BATCH_REQUEST_BYTES,
+  MAX_BATCHES_WAITING,
+  MAX_BATCHES_WAITING_OF_CALLER,
+  MAX_IN_FLIGHT,
   MAX_REQUEST_BYTES,
 } from '../../enclave/wire/limits.ts';
 import '../support/matchers.ts';
 
 const FULL = { items: MAX_BATCH_ITEMS, bytes: MAX_BATCH_REQUEST_BYTES };
 const SMALL = { items: 1, bytes: 100 };
+const wanted = (): boolean => true;
 /** Full batches that sign at once. */
 const AT_ONCE = MAX_BATCH_ITEMS_SIGNING / MAX_BATCH_ITEMS;
 
@@ -24,7 +28,7 @@ class Bench {
 
   /** The batch runs until it is ended by its name. */
   run(caller: string, name: string, size = FULL): Promise<string> {
-    return this.gate.run(caller, size, async () => {
+    return this.gate.run(caller, size, wanted, async () => {
       this.entered.push(name);
       await new Promise<void>((resolve) => this.#open.set(name, resolve));
       return name;
@@ -120,7 +124,8 @@ describe('the gate of batches', () => {
   test('counts a small batch that waits as a call', async () => {
     const bench = new Bench();
     const all = named('b', AT_ONCE).map((name) => bench.run('b', name));
-    const most = MAX_BATCH_BYTES_WAITING_OF_CALLER / MAX_REQUEST_BYTES;
+    const most = MAX_BATCHES_WAITING_OF_CALLER;
+    expect(most * MAX_REQUEST_BYTES).toBeLessThan(MAX_BATCH_BYTES_WAITING_OF_CALLER);
     all.push(...named('a', most).map((name) => bench.run('a', name, SMALL)));
     await expect(bench.run('a', 'one more', SMALL)).toRefuseWith('RATE_LIMITED', {});
     await bench.endAll();
@@ -140,14 +145,39 @@ describe('the gate of batches', () => {
     await Promise.all(all);
   });
 
+  test('turns everybody away when small ones wait in masses, and leaves calls in flight to others', async () => {
+    const bench = new Bench();
+    const all = named('first', AT_ONCE).map((name) => bench.run('first', name));
+    for (const caller of named('caller', MAX_BATCHES_WAITING / MAX_BATCHES_WAITING_OF_CALLER)) {
+      const most = named(`${caller}-`, MAX_BATCHES_WAITING_OF_CALLER);
+      all.push(...most.map((name) => bench.run(caller, name, SMALL)));
+    }
+    await expect(bench.run('newcomer', 'newcomer0', SMALL)).toRefuseWith('RATE_LIMITED', {});
+    expect(MAX_BATCHES_WAITING).toBeLessThanOrEqual(MAX_IN_FLIGHT / 4);
+    await bench.endAll();
+    await Promise.all(all);
+  });
+
+  test('does nothing for a batch that nobody wants any more', async () => {
+    const { gate } = new Bench();
+    const unwanted = gate.run(
+      'a',
+      FULL,
+      () => false,
+      () => Promise.resolve('done'),
+    );
+    await expect(unwanted).toRefuseWith('DEADLINE_EXCEEDED', {});
+    await expect(gate.run('a', FULL, wanted, () => Promise.resolve('done'))).resolves.toBe('done');
+  });
+
   test('goes on after batches that failed', async () => {
     const { gate } = new Bench();
     const failing = Array.from({ length: 9 }, () =>
-      gate.run('a', FULL, () => Promise.reject(new TypeError('a bug'))),
+      gate.run('a', FULL, wanted, () => Promise.reject(new TypeError('a bug'))),
     );
     for (const end of await Promise.allSettled(failing)) {
       expect(end).toMatchObject({ status: 'rejected', reason: new TypeError('a bug') });
     }
-    await expect(gate.run('a', FULL, () => Promise.resolve('done'))).resolves.toBe('done');
+    await expect(gate.run('a', FULL, wanted, () => Promise.resolve('done'))).resolves.toBe('done');
   });
 });

@@ -104,6 +104,24 @@ describe('refusals of authenticated callers', () => {
     );
   });
 
+  test('of a request id for another request stand in the log, those of an early retry do not', async () => {
+    const { world, running } = await begun('reused');
+    const requestId = new Uint8Array(16).fill(1);
+    const release = world.logStore.hold();
+    const first = running.sign('open', { message, requestId });
+    await expect(running.sign('open', { message, requestId })).toRefuseWith('REQUEST_IN_FLIGHT');
+    release();
+    await first;
+    for (const other of ['another', 'a third']) {
+      const reused = running.sign('open', { message: utf8(other), requestId });
+      await expect(reused).toRefuseWith('REQUEST_ID_REUSED');
+    }
+    await second(world, running);
+    expect(refusals(world).map(({ reason, count }) => [reason, count])).toEqual([
+      ['REQUEST_ID_REUSED', 2],
+    ]);
+  });
+
   test('that nobody asked the enclave to decide leave nothing', async () => {
     const { world, running } = await begun('nothing');
     const before = world.logStore.leaves.length;

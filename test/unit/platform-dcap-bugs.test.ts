@@ -212,6 +212,22 @@ describe('bug table, DCAP', () => {
     expect(Buffer.from(bytes).toString('hex')).toBe(before);
   });
 
+  test('a rule about a nonce that nobody drew binds nothing, so nothing affirms', async () => {
+    const { evidence, collateral, policy, now } = dcapCase('tdx', {
+      around: { binding: { reportData: { rule: 'nonce' } } },
+    });
+    const parsed = parsePlatformPolicy(policy);
+    const verified = await verifyPlatformEvidence(unhex(evidence), {
+      ...parsed,
+      collateral: new Map(Object.entries(collateral).map(([name, text]) => [name, unhex(text)])),
+    });
+    const { checks } = appraisePlatform(verified, parsed, { now, noNonce: 'a recording' });
+    expect(checks.find(({ id }) => id === 'completeness')).toMatchObject({
+      verdict: 'warning',
+      found: 'skipped: every binding',
+    });
+  });
+
   test('the platform’s own word about its TCB, however good (physical attacks: WireTap, TEE.fail)', async () => {
     // The keys of an opened machine sign whatever is asked; only the list of machines is left.
     const platforms = { rule: 'require', anyOf: [{ name: 'ours', id: `ppid:${'ab'.repeat(16)}` }] };

@@ -1,3 +1,6 @@
+import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { describe, expect, test } from 'vitest';
 import { concatBytes, toHex, u32 } from '../../enclave/wire/bytes.ts';
@@ -227,6 +230,22 @@ describe('a reader', () => {
     expect(reader.pendingBytes).toBe(6);
     expect(reader.push(stream.slice(6))).toHaveLength(3);
     expect(reader.pendingBytes).toBe(0);
+  });
+
+  test('keeps the bytes of an unfinished message and not the pieces that brought them', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const reader = new MessageReader();
+    reader.push(u32(MAX_FRAME_BYTES));
+    const held = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = held();
+    // As a socket gives them: one byte of a buffer that is larger.
+    for (let i = 0; i < 2_000; i += 1) reader.push(new Uint8Array(64 * 1024).subarray(i, i + 1));
+    expect(reader.pendingBytes).toBe(2_004);
+    expect(held() - before).toBeLessThan(1024 * 1024);
   });
 
   test('refuses a length before the message arrives', () => {

@@ -2,6 +2,7 @@
 import { utf8 } from '../../../enclave/wire/bytes.ts';
 import type { UntrustedCaller } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import { GetEvidenceRequest } from '../../../enclave/wire/gen/sealwright/v1/attestation.ts';
+import { SignBatchRequest, SignRequest } from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { CommitGenesisRequest } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { HOST_METHODS, LOG_METHODS, METHODS } from '../../../enclave/wire/methods.ts';
 import { MTLS_CALLER, PEER_CALLER, signRequest } from '../fakes/world.ts';
@@ -36,6 +37,11 @@ function sign(random: Choices): Uint8Array {
   return signRequest(random.pick(RINGS), { message, requestId });
 }
 
+function signBatch(random: Choices): Uint8Array {
+  const items = Array.from({ length: random.below(6) }, () => SignRequest.decode(sign(random)));
+  return SignBatchRequest.encode({ items }).finish();
+}
+
 /** One frame of a host under this number, or under an older one for a CANCEL. */
 export function anyFrame(id: bigint, random: Choices): Uint8Array {
   const more = { untrustedCaller: caller(random), timeoutMs: random.pick(TIMEOUTS) };
@@ -53,6 +59,8 @@ export function anyFrame(id: bigint, random: Choices): Uint8Array {
       const body = CommitGenesisRequest.encode({ manifest }).finish();
       return requestFrame(id, METHODS.commitGenesis, body, more);
     }
+    case 4:
+      return requestFrame(id, METHODS.signBatch, signBatch(random), more);
     default:
       return requestFrame(id, METHODS.sign, sign(random), more);
   }

@@ -62,6 +62,16 @@ export class TestedEnclave {
     return { now: of('VmRSS'), peak: of('VmHWM') };
   }
 
+  /** Processor time that the process has used, in clock ticks (proc(5), stat: utime and stime). */
+  cpuTicks(): number {
+    const stat = readFileSync(`/proc/${String(this.#pid)}/stat`, 'latin1');
+    const [utime, stime] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13);
+    return Number(utime) + Number(stime);
+  }
+
   async close(): Promise<void> {
     // Nobody is left to drain for.
     if (this.#pid !== 0 && this.alive) await this.kill();

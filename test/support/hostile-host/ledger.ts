@@ -5,17 +5,40 @@
 import { toHex } from '../../../enclave/wire/bytes.ts';
 import { FrameKind, type Frame } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import { LogAppendRequest } from '../../../enclave/wire/gen/sealwright/enclave/v1/log_store.ts';
-import { SignResponse } from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
+import {
+  SignBatchResponse,
+  SignResponse,
+} from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { LOG_METHODS, METHODS } from '../../../enclave/wire/methods.ts';
 import { parseLeaf } from '../../../src/tlog/leaf.ts';
 import type { Connection, Watcher } from './connection.ts';
 
 const { FRAME_KIND_REQUEST, FRAME_KIND_RESPONSE } = FrameKind;
 
+const SIGNING: ReadonlySet<string> = new Set([METHODS.sign, METHODS.signBatch]);
+
 /** Calls of one connection that a response may belong to. */
 interface Open {
   readonly appends: Map<bigint, LogAppendRequest>;
-  readonly signs: Set<bigint>;
+  readonly signs: Map<bigint, string>;
+}
+
+/** A signature that came back, and where it says that its leaf is. */
+interface Released {
+  readonly signature: Uint8Array;
+  readonly leaf: { readonly leaf: Uint8Array; readonly index: bigint } | undefined;
+}
+
+function releasedIn(method: string, answer: Uint8Array): Released[] {
+  if (method === METHODS.sign) {
+    const { signature, receipt } = SignResponse.decode(answer);
+    return [{ signature, leaf: receipt }];
+  }
+  return SignBatchResponse.decode(answer).results.flatMap(({ outcome, leaf }) =>
+    outcome?.$case === 'signed'
+      ? [{ signature: outcome.value.signature, leaf: outcome.value.receipt ?? leaf }]
+      : [],
+  );
 }
 
 export class Ledger implements Watcher {
@@ -40,8 +63,8 @@ export class Ledger implements Watcher {
 
   readonly toEnclave = (frame: Frame, connection: Connection): void => {
     const { appends, signs } = this.#openOf(connection);
-    if (frame.kind === FRAME_KIND_REQUEST && frame.method === METHODS.sign) {
-      signs.add(frame.streamId);
+    if (frame.kind === FRAME_KIND_REQUEST && SIGNING.has(frame.method)) {
+      signs.set(frame.streamId, frame.method);
     }
     if (frame.kind !== FRAME_KIND_RESPONSE) return;
     const append = appends.get(frame.streamId);
@@ -54,14 +77,17 @@ export class Ledger implements Watcher {
     if (frame.kind === FRAME_KIND_REQUEST && frame.method === LOG_METHODS.append) {
       appends.set(frame.streamId, LogAppendRequest.decode(Uint8Array.from(frame.body)));
     }
-    if (frame.kind !== FRAME_KIND_RESPONSE || !signs.delete(frame.streamId)) return;
-    if (frame.code === 0) this.#release(SignResponse.decode(frame.body));
+    if (frame.kind !== FRAME_KIND_RESPONSE) return;
+    const method = signs.get(frame.streamId);
+    signs.delete(frame.streamId);
+    if (method === undefined || frame.code !== 0) return;
+    for (const released of releasedIn(method, frame.body)) this.#release(released);
   };
 
   #openOf(connection: Connection): Open {
     const known = this.#connections.get(connection);
     if (known !== undefined) return known;
-    const open: Open = { appends: new Map(), signs: new Set() };
+    const open: Open = { appends: new Map(), signs: new Map() };
     this.#connections.set(connection, open);
     return open;
   }
@@ -75,14 +101,13 @@ export class Ledger implements Watcher {
     }
   }
 
-  #release({ signature, receipt }: SignResponse): void {
+  #release({ signature, leaf }: Released): void {
     this.#released.add(toHex(signature));
     // A caller may decline the receipt; the count holds all the same.
     if (this.released > this.#durableSignatures)
       this.violations.push('more signatures than leaves');
-    if (receipt === undefined || signature.byteLength === 0) return;
-    if (!this.#durable.has(`${String(receipt.index)} ${toHex(receipt.leaf)}`)) {
-      this.violations.push(`leaf ${String(receipt.index)} was not durable`);
+    if (leaf !== undefined && !this.#durable.has(`${String(leaf.index)} ${toHex(leaf.leaf)}`)) {
+      this.violations.push(`leaf ${String(leaf.index)} was not durable`);
     }
   }
 }
