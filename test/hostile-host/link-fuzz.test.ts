@@ -8,7 +8,7 @@ import { attacked } from '../support/hostile-host/attacked.ts';
 import { Choices } from '../support/hostile-host/choices.ts';
 import { FrameFuzzer } from '../support/hostile-host/frame-fuzzer.ts';
 
-const seconds = campaignMinutes > 0 ? campaignMinutes * 60 : 10;
+const seconds = campaignMinutes > 0 ? campaignMinutes * 60 : 8;
 /** An idle enclave has 70; nothing that a fuzzer of small frames does may take much more. */
 const MOST_MIB = 300;
 

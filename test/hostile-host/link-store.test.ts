@@ -37,8 +37,10 @@ function foreignRecord(key: string): Uint8Array {
   return value;
 }
 
+/** Of a sealed record: format, then version (docs/spec/sealing.md). */
+const LAST_OF_VERSION = 9;
 const flip = (at: number) => (bytes: Uint8Array) =>
-  bytes.map((byte, i) => (i === (at + bytes.length) % bytes.length ? byte ^ 1 : byte));
+  bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
 
 type Details = Readonly<Record<string, string>>;
 
@@ -59,19 +61,15 @@ describe('a boot halts', () => {
 
   test.each<readonly [string, string, HaltReason, Details]>([
     ['index', 'index', 'SEALED_HANDLE_REJECTED', { record: 'index' }],
-    ['boot record', 'boot.1', 'SEALED_HANDLE_REJECTED', { record: 'boot' }],
     ['key', 'key/token/1.1', 'STATE_DAMAGED', { record: 'key/token/1' }],
   ])('over an empty %s', async (_, key, reason, details) => {
     lieInRecords(theRig().host, { [key]: () => NOTHING });
     await theRig().expectHalt(reason, details);
   });
 
-  test.each<readonly [string, number, HaltReason, Details]>([
-    ['version, to one of the future', 9, 'SEALED_HANDLE_REJECTED', { record: 'index' }],
-    ['last bit', -1, 'SEALED_HANDLE_REJECTED', { record: 'index' }],
-  ])('over an index with another %s', async (_, at, reason, details) => {
-    lieInRecords(theRig().host, { index: flip(at) });
-    await theRig().expectHalt(reason, details);
+  test('over an index that says that it is one of the future', async () => {
+    lieInRecords(theRig().host, { index: flip(LAST_OF_VERSION) });
+    await theRig().expectHalt('SEALED_HANDLE_REJECTED', { record: 'index' });
   });
 
   test('over an index that is torn', async () => {
@@ -135,11 +133,6 @@ describe('a boot halts', () => {
     await theRig().expectHalt('STATE_MISSING', { record: 'boot' });
   });
 
-  test('over a hint in another form of the same JSON', async () => {
-    lieInRecords(theRig().host, { cluster: (bytes) => utf8(` ${text(bytes)}`) });
-    await theRig().expectHalt('STATE_DAMAGED', { record: 'cluster' });
-  });
-
   test('over a hint of a million brackets', async () => {
     lieInRecords(theRig().host, { cluster: () => utf8('['.repeat(1_000_000)) });
     await theRig().expectHalt('STATE_DAMAGED', { record: 'cluster' });
@@ -191,17 +184,12 @@ describe('a boot halts', () => {
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 
 describe('a boot is not moved', () => {
-  test('by a list that lies: nobody asks for it', async () => {
-    let asked = 0;
+  test('by a list that lies, by records that nobody asked for, by forged ones before the true ones', async () => {
+    let listed = 0;
     theRig().host.lie(STORE_METHODS.list, () => {
-      asked += 1;
+      listed += 1;
       return canonicalize([]);
     });
-    expect((await theRig().reboot()).phase).toBe(Phase.PHASE_SERVING);
-    expect(asked).toBe(0);
-  });
-
-  test('by records that nobody asked for, and by forged ones before the true ones', async () => {
     lieInReads(theRig().host, (found) => [
       ['index', new Uint8Array(1000)],
       ['key/signer/1.2', new Uint8Array(1000)],
@@ -209,6 +197,8 @@ describe('a boot is not moved', () => {
       ...found,
     ]);
     expect((await theRig().reboot()).phase).toBe(Phase.PHASE_SERVING);
+    // Nobody asks for it.
+    expect(listed).toBe(0);
     await theRig().sign('signer');
   });
 

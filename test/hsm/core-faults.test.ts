@@ -74,7 +74,9 @@ describe.skipIf(shimIsMissing())('an enclave on a misbehaving HSM', () => {
     it('one wrong signature is an alarm, and not released', async () => {
       expect((await running.status()).alarms).toEqual([]);
       for (const ring of ['hsm', 'digest'] as const) {
-        expect(await sign(ring)).toBe(true);
+        // A worker's first use of a key is a self-test: both have it behind them.
+        const first = await Promise.all(Array.from({ length: 16 }, () => sign(ring)));
+        expect(first).not.toContain(false);
         world.shim.set(once('C_Sign', 'flip', 9));
         expect(await sign(ring)).toBe(true);
         expect(world.shim.counts().fired).toBe(1);
