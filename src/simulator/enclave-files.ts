@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, sep } from 'node:path';
 import process from 'node:process';
-import { endLeftovers, type EnclaveUser } from './enclave-user.ts';
+import { isInUse, type EnclaveUser } from './enclave-user.ts';
 import { PLACES } from './launch-files.ts';
 import { LaunchError } from './library-closure.ts';
 import { tokenIsOurs, type PlatformConfig } from './platform-config.ts';
@@ -48,11 +48,10 @@ export function removeStaleSocket({ linkSocket }: PlatformConfig): void {
 /** Gives everything to `user`, or to this process's own. Throws what the file system throws, and LaunchError. */
 export function giveFiles(config: PlatformConfig, privateFolder: string, user?: EnclaveUser): void {
   const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  endLeftovers(config);
   givePrivateCopy(privateFolder, own.uid, user?.gid ?? own.gid, user !== undefined);
   if (tokenIsOurs(config)) {
     requireInside(config.module.folder, config.stateFolder);
-    giveTree(config.module.folder, user ?? own);
+    giveToken(config.module.folder, user ?? own);
   }
   const listening = listeningPath(config, user);
   const { linkSocket } = config;
@@ -106,7 +105,15 @@ function removeListeningFolder(folder: string): void {
   }
 }
 
-/** Nobody of that user is left (`endLeftovers`) who could exchange a part of the way meanwhile. */
+/**
+ * Root must not walk a tree in which its owner could exchange a part of the way meanwhile. A tree that has its owner
+ * already lacks at most files that somebody put there since: the next start without such a process gives them too.
+ */
+function giveToken(folder: string, user: EnclaveUser): void {
+  const isGiven = user.uid !== 0 && lstatSync(folder).uid === user.uid;
+  if (!isGiven || !isInUse(user.uid)) giveTree(folder, user);
+}
+
 function giveTree(folder: string, { uid, gid }: EnclaveUser): void {
   // First: who does not own it may not even list it, and wants to hear why.
   chownIfNeeded(folder, uid, gid);

@@ -85,43 +85,16 @@ function freeUid(): number {
   }
 }
 
-/** Looks at /proc again after each round: one that forks is caught in the end, or the launch is given up. */
-const ROUNDS = 20;
-
 /**
- * Ends what is left of an earlier enclave under its own user. A process that left its group outlives the enclave, and
- * would race with root for the token's files. Throws LaunchError when one can't be ended.
+ * Whether a process of that user runs: an earlier enclave's that left its group, or an enclave on a copy of the state
+ * folder. By its own word: /proc/PID belongs to root where a process is not dumpable.
  */
-export function endLeftovers(config: PlatformConfig): void {
-  if (process.geteuid?.() !== 0) return;
-  const uid = formerUid(config);
-  if (uid === undefined) return;
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const left = processesOf(uid);
-    if (left.length === 0) return;
-    for (const pid of left) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-      }
-    }
-    // The kernel needs a moment, and nothing else may happen before.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-  }
-  throw new LaunchError(`processes of user ${String(uid)}, an earlier enclave's, can't be ended`);
-}
-
-/** By their own word: /proc/PID belongs to root where a process is not dumpable. Those that only await their end count not. */
-function processesOf(uid: number): number[] {
+export function isInUse(uid: number): boolean {
+  const own = new RegExp(`^Uid:\\s+${String(uid)}\\s`, 'm');
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      const status = readStatus(name);
-      const isRunning = !/^State:\s+[ZX]/m.test(status);
-      return isRunning && new RegExp(`^Uid:\\s+${String(uid)}\\s`, 'm').test(status);
-    })
-    .map(Number);
+    .map(readStatus)
+    .some((status) => own.test(status) && !/^State:\s+[ZX]/m.test(status));
 }
 
 function readStatus(pid: string): string {

@@ -35,8 +35,9 @@ export async function campaign(minutes: number): Promise<CampaignReport> {
   const folder = mkdtempSync('/tmp/sw-leaks-');
   try {
     for (const name of ['clone', 'tmp']) mkdirSync(join(folder, name));
-    // Enclaves with a user of their own pass through them.
-    for (const path of [folder, join(folder, 'tmp')]) chmodSync(path, 0o711);
+    // Enclaves with a user of their own pass through it; and the other one is what /tmp is.
+    chmodSync(folder, 0o711);
+    chmodSync(join(folder, 'tmp'), 0o1777);
     const rounds = new Rounds(folder, await CanaryClone.make(join(folder, 'clone')));
     const end = performance.now() + minutes * 60_000;
     do {
