@@ -157,7 +157,8 @@ export class TlsListener {
     socket.once('close', () => {
       if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
     });
-    this.#evictOldest(this.#handshakes, MAX_HANDSHAKES, (oldest) => oldest);
+    if (this.#handshakes.size > MAX_HANDSHAKES)
+      this.#evict(this.#handshakes, quietest, (one) => one);
   }
 
   #handshakeEnded(socket: TLSSocket): void {
@@ -177,7 +178,9 @@ export class TlsListener {
       if (pool.get(peer) === connection) pool.delete(peer);
     });
     // Strangers push out strangers; a caller is never pushed out by a later one.
-    this.#evictOldest(this.#anonymous, MAX_ANONYMOUS_CONNECTIONS, (oldest) => oldest.socket);
+    if (this.#anonymous.size > MAX_ANONYMOUS_CONNECTIONS) {
+      this.#evict(this.#anonymous, oldest, ({ socket: stranger }) => stranger);
+    }
     if (this.#callers.size > MAX_CALLER_CONNECTIONS) {
       this.#metrics.connectionEvicted();
       socket.destroy();
@@ -186,16 +189,34 @@ export class TlsListener {
     this.#inject(socket);
   }
 
-  #evictOldest<T>(pool: Map<string, T>, limit: number, socketOf: (entry: T) => Socket): void {
-    if (pool.size <= limit) return;
-    const [oldest] = pool;
-    if (oldest === undefined) return;
-    const [peer, entry] = oldest;
-    // Now, and not at its 'close', which comes later: the next one must not find the same oldest.
+  #evict<T>(
+    pool: Map<string, T>,
+    choose: (pool: ReadonlyMap<string, T>) => string | undefined,
+    socketOf: (entry: T) => Socket,
+  ): void {
+    const peer = choose(pool);
+    const entry = peer === undefined ? undefined : pool.get(peer);
+    if (peer === undefined || entry === undefined) return;
+    // Now, and not at its 'close', which comes later: the next one must not find the same.
     pool.delete(peer);
     this.#metrics.connectionEvicted();
     socketOf(entry).destroy();
   }
+}
+
+const oldest = (pool: ReadonlyMap<string, unknown>): string | undefined => pool.keys().next().value;
+
+/**
+ * Of those that said least, the oldest. In TLS 1.3 a client calls before the server has read its last message: to push
+ * out one that has come so far would fail its call.
+ */
+function quietest(pool: ReadonlyMap<string, Socket>): string | undefined {
+  let [found, least]: [string | undefined, number] = [undefined, Infinity];
+  for (const [peer, { bytesRead }] of pool) {
+    if (bytesRead < least) [found, least] = [peer, bytesRead];
+    if (bytesRead === 0) break;
+  }
+  return found;
 }
 
 /** As grpc-js names a peer. */
