@@ -318,7 +318,11 @@ module.exports = {
       { path: '^scripts/', pathNot: '^scripts/bench/enclave/' },
       {
         path: '^(?:src|enclave)/',
-        pathNot: ['^enclave/wire/', '^src/(?:client|gen|simulator|tlog|verifier)/'],
+        pathNot: [
+          '^enclave/wire/',
+          '^src/(?:client|gen|simulator|tlog|verifier)/',
+          '^src/host/process-flags\\.ts$',
+        ],
       },
     ),
   ],

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canonicalize } from '../../enclave/wire/signed-json.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
+import { HOST_FLAGS } from '../../src/host/process-flags.ts';
 import { Phase } from '../../src/gen/sealwright/v1/status.ts';
 import { ensureDevPki } from '../../src/simulator/dev-pki.ts';
 import { defaultPlatformConfig } from '../../src/simulator/platform-config.ts';
@@ -139,7 +140,9 @@ export class BenchStack {
       enclaveSocket: join(this.folder, 'link'),
     };
     writeFileSync(file, JSON.stringify(config));
-    const child = spawnNode('../../src/host/main.ts', ['--config', file], { flags });
+    const child = spawnNode('../../src/host/main.ts', ['--config', file], {
+      flags: [...HOST_FLAGS, ...flags],
+    });
     this.#children.push(child);
     this.#hostPid = child.pid ?? 0;
     // What it says of itself is for an operator; a pipe that nobody empties would stop it.

@@ -16,7 +16,7 @@ const WAYS_OUT = {
   PLATFORM_UNAVAILABLE: 'look at the platform and its log, and start again',
   MEASUREMENT_CHANGED: `run the release that sealed the state; ${START_ANEW}`,
   PLATFORM_CHANGED: `bring back the platform, or its folder from a backup; ${START_ANEW}`,
-  SEALED_HANDLE_REJECTED: `restore the store from a backup; ${START_ANEW}`,
+  SEALED_HANDLE_REJECTED: `restore the store, or the token, from a backup; ${START_ANEW}`,
   STATE_MISSING: `restore the store from a backup; ${START_ANEW}`,
   STATE_DAMAGED: `restore the store from a backup; ${START_ANEW}`,
   LOG_DAMAGED: `restore the log from a backup of the same time as the store or later; ${START_ANEW}`,

@@ -15,6 +15,8 @@ export interface ChildPlan {
   /** Program, relative to the repository. */
   readonly program: string;
   readonly args: readonly string[];
+  /** Node's own, besides those that every child gets. */
+  readonly flags?: readonly string[];
   /** The program does not watch its stdin by itself. */
   readonly endWithSupervisor: boolean;
   /** File that stderr is appended to; undefined: our own stderr. */
@@ -45,6 +47,7 @@ export class Child {
       process.execPath,
       [
         ...FLAGS,
+        ...(plan.flags ?? []),
         ...(plan.endWithSupervisor ? ['--import', GUARD] : []),
         join(REPOSITORY_FOLDER, plan.program),
         ...plan.args,

@@ -1,4 +1,5 @@
 /** Keeps the host running, always on the ports of its first life. */
+import { HOST_FLAGS } from '../host/process-flags.ts';
 import { replaceFile } from '../simulator/private-file.ts';
 import { Child } from './child.ts';
 import type { OnEvent } from './events.ts';
@@ -86,6 +87,7 @@ export class HostService {
     });
     const child = new Child({
       program: PROGRAM,
+      flags: HOST_FLAGS,
       args: ['--config', this.#plan.configFile],
       endWithSupervisor: true,
       logFile: this.#plan.logFile,

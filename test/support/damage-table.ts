@@ -38,6 +38,8 @@ const TOKEN_CHANGED = [
   'TOKEN_INVENTORY_MISMATCH',
   'TOKEN_OBJECT_REJECTED',
   'SELF_TEST_FAILED',
+  // A secret of the token that seals a record and is another one now.
+  'SEALED_HANDLE_REJECTED',
   'PIN_REJECTED',
   'PIN_AT_RISK',
 ] as const;

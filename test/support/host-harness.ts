@@ -20,6 +20,7 @@ import {
 } from '../../enclave/wire/gen/google/rpc/error_details.ts';
 import { Status } from '../../enclave/wire/gen/google/rpc/status.ts';
 import { ensureDevPki, type CertifiedKey, type DevPki } from '../../src/simulator/dev-pki.ts';
+import { HOST_FLAGS } from '../../src/host/process-flags.ts';
 import { FakeEnclave } from './fake-enclave.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/host/main.ts', import.meta.url));
@@ -45,7 +46,7 @@ export class HostProcess {
     preload?: { readonly file: string; readonly env: NodeJS.ProcessEnv },
     launcher: readonly string[] = [],
   ) {
-    const flags = ['--disable-warning=ExperimentalWarning'];
+    const flags = ['--disable-warning=ExperimentalWarning', ...HOST_FLAGS];
     if (preload !== undefined) flags.push('--import', preload.file);
     const command = [process.execPath, ...flags, MAIN, '--config', configFile];
     const [program = '', ...args] = [...launcher, ...command];
