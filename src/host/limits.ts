@@ -28,7 +28,7 @@ export const MAX_STREAMS_PER_CONNECTION = 128;
 /** Answers that wait for a client which doesn't read, per connection, in MB (Node's unit). */
 export const MAX_SESSION_MEMORY_MB = 32;
 
-/** TLS handshakes that have not ended. When another begins, the one goes that said least. */
+/** TLS handshakes that have not ended. When another begins, one of the older half goes: that which said least. */
 export const MAX_HANDSHAKES = 256;
 
 /** Connections without a usable certificate: health probes and strangers. The oldest goes first. */

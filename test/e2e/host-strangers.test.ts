@@ -226,6 +226,22 @@ describe('too much of everything', () => {
     await until(() => sockets.every(({ destroyed }) => destroyed), 'the handshake time-out');
   });
 
+  it('connections that begin TLS and say no more', async () => {
+    const hello = Buffer.concat([
+      Buffer.from('1603010200010001fc0303', 'hex'),
+      Buffer.alloc(89, 1),
+    ]);
+    const sockets = Array.from({ length: 2 * MAX_HANDSHAKES }, raw);
+    for (const socket of sockets) socket.write(hello);
+    await until(
+      () => sockets.filter(({ destroyed }) => destroyed).length >= MAX_HANDSHAKES,
+      'eviction of half of them',
+    );
+    // A newcomer has said nothing yet, and is let in all the same.
+    for (let i = 0; i < 10; i += 1)
+      expect(await call(bed.client(host), METHODS.sign)).toMatchObject({ code: 0 });
+  });
+
   it('connections without a certificate', async () => {
     const sockets = Array.from({ length: MAX_ANONYMOUS_CONNECTIONS + 40 }, tls);
     await until(
