@@ -6,6 +6,9 @@
 import {
   createPrivateKey,
   generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
   X509Certificate,
   type KeyObject,
 } from 'node:crypto';
@@ -72,13 +75,21 @@ function load(paths: CertifiedKey, now: Date): Loaded | undefined {
     const current =
       certificate.validFromDate <= now &&
       certificate.validToDate.getTime() - now.getTime() > RENEW_BEFORE_MS;
-    return current && certificate.checkPrivateKey(privateKey)
-      ? { certificate, privateKey }
-      : undefined;
+    return current && signsFor(privateKey, certificate) ? { certificate, privateKey } : undefined;
   } catch {
     // Not a certificate or not a key: made again.
     return undefined;
   }
+}
+
+/** A file with one bit wrong can hold the right public key beside a private one that is another's. */
+function signsFor(privateKey: KeyObject, certificate: X509Certificate): boolean {
+  const challenge = randomBytes(32);
+  const signature = sign('sha256', challenge, privateKey);
+  return (
+    certificate.checkPrivateKey(privateKey) &&
+    verify('sha256', challenge, certificate.publicKey, signature)
+  );
 }
 
 function make(

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -205,6 +205,16 @@ describe('development PKI', () => {
     expect(after[0]).toBe(before[0]);
     expect(after.slice(1).every((serial, i) => serial !== before[i + 1])).toBe(true);
     expect(certificate(pki.server.cert).checkHost('more.example')).toBe('more.example');
+  });
+
+  it('replaces a private key that is another one behind the right public key', () => {
+    const [, , before] = serials();
+    const key = createPrivateKey(readFileSync(dev.key)).export({ type: 'pkcs8', format: 'der' });
+    const scalar = key.indexOf(Buffer.from('0420', 'hex')) + 2;
+    key.writeUInt8(key.readUInt8(scalar + 20) ^ 1, scalar + 20);
+    writeFileSync(dev.key, encodePem('PRIVATE KEY', key));
+    ensureDevPki(request);
+    expect(serials()[2]).not.toBe(before);
   });
 
   it('refuses client names that would leave the folder or the URI', () => {
