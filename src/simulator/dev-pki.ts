@@ -133,8 +133,10 @@ export function ensureDevPki(request: DevPkiRequest): DevPki {
     cert: join(request.folder, `${name}.pem`),
     key: join(request.folder, `${name}.key`),
   });
+  const kept = load(paths('ca'), now);
   const authority =
-    load(paths('ca'), now) ??
+    // Its own signature covers every byte: leaves name it by what it says, and fit its key alone.
+    (kept?.certificate.verify(kept.certificate.publicKey) === true ? kept : undefined) ??
     make(paths('ca'), AUTHORITY_NAME, { kind: 'authority', pathLength: 0 }, AUTHORITY_DAYS, now);
 
   const leaf = (
@@ -142,10 +144,10 @@ export function ensureDevPki(request: DevPkiRequest): DevPki {
     commonName: string,
     usage: Usage & { kind: 'server' | 'client' },
   ): CertifiedKey => {
-    const kept = load(paths(file), now);
+    const found = load(paths(file), now);
     const fits =
-      kept?.certificate.verify(authority.certificate.publicKey) === true &&
-      covers(kept.certificate, usage.names);
+      found?.certificate.verify(authority.certificate.publicKey) === true &&
+      covers(found.certificate, usage.names);
     const subject = { organization: ORGANIZATION, commonName };
     if (!fits) make(paths(file), subject, usage, LEAF_DAYS, now, authority);
     return paths(file);

@@ -217,6 +217,16 @@ describe('development PKI', () => {
     expect(serials()[2]).not.toBe(before);
   });
 
+  it('replaces an authority with another name than the one that it signed', () => {
+    const before = serials();
+    const raw = Buffer.from(certificate(pki.ca).raw);
+    const name = raw.indexOf('development CA');
+    raw.writeUInt8(raw.readUInt8(name) ^ 1, name);
+    writeFileSync(pki.ca, encodePem('CERTIFICATE', raw));
+    ensureDevPki(request);
+    expect(serials().every((serial, i) => serial !== before[i])).toBe(true);
+  });
+
   it('refuses client names that would leave the folder or the URI', () => {
     for (const name of ['', '../x', 'a/b', 'A', 'x'.repeat(64), 'a b']) {
       expect(() => ensureDevPki({ ...request, clients: [name] })).toThrow(RangeError);
