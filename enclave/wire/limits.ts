@@ -101,6 +101,9 @@ export const MAX_RING_NAME_LENGTH = 64;
 /** Rings of one cluster. */
 export const MAX_RINGS = 1024;
 
+/** Approvals of one document: twice the most admins that a policy has, so that newcomers fit. */
+export const MAX_APPROVALS = 64;
+
 /** Depth of signed JSON (PROTOCOLS §1). */
 export const MAX_JSON_DEPTH = 8;
 

@@ -1,0 +1,116 @@
+/**
+ * Who approved a document (docs/spec/admin-statements.md, "Counting"). An approval that does not hold is an error
+ * and not a missing one; it is never clear what else is wrong with a bundle that carries one.
+ */
+import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
+import { equalBytes } from '../wire/bytes.ts';
+import { Refusal } from '../wire/error-code.ts';
+import { MAX_APPROVALS } from '../wire/limits.ts';
+import type { SshPublicKey } from '../wire/ssh-key.ts';
+import { SshError } from '../wire/ssh-reader.ts';
+import {
+  checkSshsig,
+  parseSshsig,
+  type SignatureCrypto,
+  type SshsigNamespace,
+} from '../wire/sshsig.ts';
+
+/** An admin of a policy. */
+export interface Admin {
+  readonly name: string;
+  readonly key: SshPublicKey;
+}
+
+/** What has to be approved, and by whom. */
+export interface Demand {
+  readonly namespace: SshsigNamespace;
+  readonly document: Uint8Array;
+  readonly admins: readonly Admin[];
+  /** At least so many of `admins`. */
+  readonly threshold: number;
+  /** Each of these too: admins that a policy brings in. */
+  readonly newcomers?: readonly Admin[];
+}
+
+/** Names of the admins who approved, in the order of the approvals. Throws Refusal. */
+export async function requireApprovals(
+  approvals: readonly Uint8Array[],
+  demand: Demand,
+): Promise<readonly string[]> {
+  if (approvals.length > MAX_APPROVALS) {
+    throw new Refusal('APPROVAL_INVALID', {
+      field: 'approvals',
+      expected: `at most ${String(MAX_APPROVALS)}`,
+      actual: String(approvals.length),
+    });
+  }
+  const newcomers = demand.newcomers ?? [];
+  const candidates = [...demand.admins, ...newcomers];
+  const names: string[] = [];
+  for (const [i, approval] of approvals.entries()) {
+    const { name } = await approver(approval, i, candidates, demand);
+    if (names.includes(name)) throw invalid(i, 'duplicate');
+    names.push(name);
+  }
+  const counted = demand.admins.filter(({ name }) => names.includes(name)).length;
+  if (counted < demand.threshold) {
+    throw new Refusal('APPROVALS_MISSING', {
+      expected: String(demand.threshold),
+      actual: String(counted),
+    });
+  }
+  const absent = newcomers.find(({ name }) => !names.includes(name));
+  if (absent !== undefined) throw new Refusal('APPROVALS_MISSING', { expected: absent.name });
+  return names;
+}
+
+async function approver(
+  approval: Uint8Array,
+  index: number,
+  candidates: readonly Admin[],
+  { namespace, document }: Demand,
+): Promise<Admin> {
+  let holds: boolean;
+  let admin: Admin | undefined;
+  try {
+    const signature = parseSshsig(approval);
+    admin = candidates.find(({ key }) => equalBytes(key.blob, signature.key.blob));
+    holds = await checkSshsig(signature, namespace, document, NODE_CRYPTO);
+  } catch (error) {
+    if (!(error instanceof SshError)) throw error;
+    throw invalid(index, error.problem);
+  }
+  if (admin === undefined) throw invalid(index, 'not-an-admin');
+  if (!holds) throw invalid(index, 'signature');
+  return admin;
+}
+
+function invalid(index: number, problem: string): Refusal {
+  return new Refusal('APPROVAL_INVALID', { field: `approvals/${String(index)}`, actual: problem });
+}
+
+const CURVE_HASHES = { 'P-256': 'sha256', 'P-384': 'sha384' } as const;
+
+/** Node's own crypto for SSH signatures. */
+export const NODE_CRYPTO: SignatureCrypto = {
+  sha256: (bytes) => hash('sha256', bytes, 'buffer'),
+  sha512: (bytes) => hash('sha512', bytes, 'buffer'),
+  checkEd25519: (spki, signature, message) => {
+    const key = imported(spki);
+    return key !== undefined && verify(null, message, key, signature);
+  },
+  checkEcdsa: (spki, curve, signature, message) => {
+    const key = imported(spki);
+    if (key === undefined) return false;
+    return verify(CURVE_HASHES[curve], message, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  },
+};
+
+/** Undefined for a point that is not on its curve. */
+function imported(spki: Uint8Array): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  } catch {
+    return undefined;
+  }
+}
