@@ -104,6 +104,31 @@ export const MAX_RINGS = 1024;
 /** Approvals of one document: twice the most admins that a policy has, so that newcomers fit. */
 export const MAX_APPROVALS = 64;
 
+/** Admins of a policy: more people than can be asked in an emergency. */
+export const MAX_ADMINS = 32;
+
+/** Roots of callers: trust domains and private CAs of one organisation. */
+export const MAX_CALLER_ROOTS = 64;
+
+/** Callers of a policy: at 100 bytes each they take 1.6 MiB of the document. */
+export const MAX_CALLERS = 16_384;
+
+/** Keys that no caller's chain may hold: 64 digits each, 270 KiB. */
+export const MAX_DENIED_KEYS = 4096;
+
+/** A policy document: as a record and as a call it stays below 4 MiB. */
+export const MAX_POLICY_BYTES = 2 * 1024 * 1024;
+
+/** Rate limits of a policy; above it they limit nothing. */
+export const MAX_RATE_PER_SECOND = 100_000;
+
+/** A policy may be applied for a quarter of a year at most: an approval that was kept back ends. */
+export const MAX_POLICY_WINDOW_MS = 90 * 24 * 3600 * 1000;
+
+/** `validForSeconds`: time for one look at a clock; ten years. */
+export const MIN_VALID_FOR_SECONDS = 60;
+export const MAX_VALID_FOR_SECONDS = 10 * 365 * 24 * 3600;
+
 /** Depth of signed JSON (PROTOCOLS §1). */
 export const MAX_JSON_DEPTH = 8;
 
