@@ -63,8 +63,10 @@ export class ObjectReader {
 
   oneOf<T extends string>(name: string, words: readonly T[]): T {
     const value = this.#take(name);
+    const [first] = words;
+    if (first === undefined) throw new RangeError('no words to choose from');
     const word = words.find((candidate) => candidate === value);
-    return word ?? this.#problem(name, `expected one of ${words.join(', ')}`, words[0]!);
+    return word ?? this.#problem(name, `expected one of ${words.join(', ')}`, first);
   }
 
   hex(name: string, bytes: number): Uint8Array {
