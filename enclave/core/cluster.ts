@@ -1,6 +1,7 @@
 /** A cluster whose state is open: what genesis makes and boot finds. */
 import type { Token } from '../ports.ts';
-import { concatBytes, label } from '../wire/bytes.ts';
+import { concatBytes } from '../wire/bytes.ts';
+import { policyDigestInput } from '../wire/layouts.ts';
 import { sha256 } from './kdf.ts';
 import type { ClusterLog } from './cluster-log.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -28,7 +29,7 @@ export const INSTANCE_ID_BYTES = 16;
 
 /** SHA-256 over the policy's canonical bytes (docs/spec/policy.md). */
 export function policyDigestOf(bytes: Uint8Array): Uint8Array {
-  return sha256(concatBytes(label('sealwright/policy/v1'), bytes));
+  return sha256(policyDigestInput(bytes));
 }
 
 /** What the cluster id is made of, kept for ever: it travels in every evidence bundle. */

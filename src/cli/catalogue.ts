@@ -54,6 +54,21 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./verify.ts')).verify,
   },
   {
+    name: 'policy build',
+    summary: 'Makes the document that admins sign from YAML.',
+    load: async () => (await import('./policy-build.ts')).policyBuild,
+  },
+  {
+    name: 'policy check',
+    summary: 'Tells every problem of a policy, and what it allows although it may not be meant.',
+    load: async () => (await import('./policy-check.ts')).policyCheck,
+  },
+  {
+    name: 'policy diff',
+    summary: 'Says in words what one policy changes in another.',
+    load: async () => (await import('./policy-diff.ts')).policyDiffCommand,
+  },
+  {
     name: 'evidence',
     summary: 'Fetches evidence of what holds the keys, without judging it.',
     load: async () => (await import('./evidence.ts')).evidence,
