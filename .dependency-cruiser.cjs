@@ -249,7 +249,13 @@ module.exports = {
       'src-npm-allowlist',
       'Few packages, and the number is advertised.',
       { path: '^src/', pathNot: '^src/(?:verifier|tlog|client)/' },
-      ['@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+      ['@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check', 'yaml'],
+    ),
+    onlyFrom(
+      'yaml-in-one-file',
+      'YAML is read strictly in one place, and never by a server.',
+      '^src/cli/policy/yaml\\.ts$|node_modules/',
+      { path: inPackage('yaml') },
     ),
     npmAllowList(
       'client-uses-grpc-only',

@@ -119,6 +119,9 @@ export const MAX_DENIED_KEYS = 4096;
 /** A policy document: as a record and as a call it stays below 4 MiB. */
 export const MAX_POLICY_BYTES = 2 * 1024 * 1024;
 
+/** An emergency statement: its longest members and room. */
+export const MAX_EMERGENCY_BYTES = 2048;
+
 /** Rate limits of a policy; above it they limit nothing. */
 export const MAX_RATE_PER_SECOND = 100_000;
 

@@ -35,7 +35,7 @@ export interface PolicyRing extends RingScope {
   readonly limits: RingLimits;
 }
 
-const RING_NAME = new RegExp(`^[a-z0-9][a-z0-9-]{0,${String(MAX_RING_NAME_LENGTH - 1)}}$`);
+export const RING_NAME = new RegExp(`^[a-z0-9][a-z0-9-]{0,${String(MAX_RING_NAME_LENGTH - 1)}}$`);
 const REASON_TEXT = /^[\x20-\x7e]{1,200}$/;
 
 export function rankNumber(rank: Rank): number {
