@@ -283,7 +283,7 @@ module.exports = {
         path: '^(?:src|enclave)/',
         pathNot: [
           '^src/(?:verifier|tlog)/',
-          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits)\\.ts$',
+          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|printable|ssh[^/]*|tlog-note|x509/[^/]+|policy/genesis-statement)\\.ts$',
         ],
       },
     ),
@@ -295,7 +295,7 @@ module.exports = {
         path: '^(?:src|enclave)/',
         pathNot: [
           '^src/tlog/',
-          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|tlog|tlog-note|tlog-tiles|tlog-proof)\\.ts$',
+          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|printable|tlog|tlog-note|tlog-tiles|tlog-proof)\\.ts$',
         ],
       },
     ),

@@ -1,5 +1,5 @@
 /** Leaves of the log, each in one line. */
-import { printable } from '../tlog/check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import type { LogLeaf } from '../tlog/leaf.ts';
 import { moment } from '../verifier/check.ts';
 import { hex } from './output.ts';

@@ -1,6 +1,7 @@
 /** A verified receipt in words: what it proves, and what it leaves open. */
 import { toHex } from '../../enclave/wire/bytes.ts';
-import { printable, type CheckVerdict, type LogCheck } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
+import { type CheckVerdict, type LogCheck } from './check.ts';
 import type { LogLeaf } from './leaf.ts';
 import type { KnownLog } from './verify-checkpoint.ts';
 

@@ -1,7 +1,8 @@
 /** Evidence as a person wants to read it. */
 import { toHex } from '../../enclave/wire/bytes.ts';
 import type { EvidenceBundle } from './bundle.ts';
-import { moment, printable } from './check.ts';
+import { moment } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import type { Claims, ServingClaims } from './claims.ts';
 import type { EvidenceFormat } from './evidence-format.ts';
 import { FORMATS } from './verify-evidence.ts';

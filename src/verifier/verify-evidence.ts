@@ -13,7 +13,8 @@ import {
 } from '../../enclave/wire/layouts.ts';
 import type { EvidenceBundle, Freshness, GenesisCertificate } from './bundle.ts';
 import type { ValidityWindow } from './certificate-path.ts';
-import { judge, notChecked, printable, type Check } from './check.ts';
+import { judge, notChecked, type Check } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import { parseClaims, type Claims, type ServingClaims } from './claims.ts';
 import type { Attested, EvidenceFormat } from './evidence-format.ts';
 import { simulatedFormat } from './formats/simulated.ts';

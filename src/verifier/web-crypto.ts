@@ -2,9 +2,9 @@
  * The little of Web Crypto that a verifier needs. A key that can't be imported and a signature of another
  * length verify nothing: both are false, never an exception.
  */
+import type { Curve } from '../../enclave/wire/x509/public-key.ts';
 
-/** Named curves of ECDSA (RFC 5480 §2.1.1.1), by their Web Crypto names. */
-export type Curve = 'P-256' | 'P-384' | 'P-521';
+export type { Curve };
 
 /** Web Crypto's types want bytes that are surely not shared between threads. */
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
