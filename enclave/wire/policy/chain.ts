@@ -3,7 +3,7 @@
  * in the order given; roots come from the policy and from nowhere else. Whether somebody proved the leaf's key is
  * not known here.
  */
-import { hash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate, type KeyObject } from 'node:crypto';
 import { equalBytes } from '../bytes.ts';
 import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_LENGTH } from '../limits.ts';
 import {
@@ -64,6 +64,8 @@ export type Identified =
 interface Link {
   readonly parsed: Certificate;
   readonly native: X509Certificate;
+  /** Undefined for one that can't be imported: a point that is not on its curve. */
+  readonly key: KeyObject | undefined;
 }
 
 interface Root extends Link {
@@ -90,7 +92,7 @@ export class CallerRoots {
     this.#roots = policy.roots.flatMap((root, i) =>
       root.certificates.map((der, k) => {
         const link = readLink(der);
-        const problem = link === undefined ? 'decode' : issuerProblem(link.parsed, 0);
+        const problem = link === undefined ? 'decode' : issuerProblem(link, 0);
         if (link === undefined || problem !== undefined) {
           throw new RangeError(`/roots/${String(i)}/certificates/${String(k)}: ${String(problem)}`);
         }
@@ -140,14 +142,27 @@ export class CallerRoots {
 function readLink(der: Uint8Array): Link | undefined {
   if (der.byteLength > MAX_CERTIFICATE_BYTES) return undefined;
   try {
-    return { parsed: parseCertificate(der), native: new X509Certificate(der) };
+    const native = new X509Certificate(der);
+    return { parsed: parseCertificate(der), native, key: importedKey(native) };
   } catch (error) {
     // Two readers must agree that it is a certificate.
-    if (error instanceof DerError || (error as { code?: unknown }).code !== undefined) {
-      return undefined;
-    }
+    if (error instanceof DerError || isCryptoError(error)) return undefined;
     throw error;
   }
+}
+
+function importedKey(certificate: X509Certificate): KeyObject | undefined {
+  try {
+    return certificate.publicKey;
+  } catch (error) {
+    if (isCryptoError(error)) return undefined;
+    throw error;
+  }
+}
+
+/** OpenSSL's errors have a code. */
+function isCryptoError(error: unknown): boolean {
+  return (error as { code?: unknown }).code !== undefined;
 }
 
 function fingerprint({ raw }: SubjectPublicKeyInfo): string {
@@ -159,33 +174,36 @@ function isIssuedBy(certificate: Link, issuer: Link): boolean {
   if (!equalBytes(certificate.parsed.issuer.raw, issuer.parsed.subject.raw)) return false;
   const { signatureAlgorithm } = certificate.parsed;
   if (!SIGNATURES.some((known) => known.test(signatureAlgorithm))) return false;
-  return isGoodKey(issuer.parsed.publicKey) && certificate.native.verify(issuer.native.publicKey);
+  const { key } = issuer;
+  return key !== undefined && isGoodKey(issuer.parsed.publicKey) && certificate.native.verify(key);
 }
 
 /** Leaf first, the root last. */
 function pathProblem(path: readonly Link[], denied: ReadonlySet<string>): ChainProblem | undefined {
   for (const [i, link] of path.entries()) {
-    const issuer = path[i + 1];
-    const { parsed } = link;
-    if (denied.has(fingerprint(parsed.publicKey))) return 'denied-key';
-    const own = i === 0 ? leafProblem(parsed) : issuerProblem(parsed, i - 1);
+    if (denied.has(fingerprint(link.parsed.publicKey))) return 'denied-key';
+    const own = i === 0 ? leafProblem(link) : issuerProblem(link, i - 1);
     if (own !== undefined) return own;
-    if (issuer !== undefined && !isIssuedBy(link, issuer)) return 'signature';
   }
-  return undefined;
+  const forged = path.some((link, i) => {
+    const issuer = path[i + 1];
+    return issuer !== undefined && !isIssuedBy(link, issuer);
+  });
+  return forged ? 'signature' : undefined;
 }
 
-function commonProblem(certificate: Certificate): ChainProblem | undefined {
+function commonProblem({ parsed: certificate, key }: Link): ChainProblem | undefined {
   if (!SIGNATURES.some((known) => known.test(certificate.signatureAlgorithm))) return 'algorithm';
-  if (!isGoodKey(certificate.publicKey)) return 'key';
+  if (key === undefined || !isGoodKey(certificate.publicKey)) return 'key';
   if (hasNameConstraints(certificate)) return 'name-constraints';
   const unknown = certificate.unknownCritical.filter((id) => !NAME_EXTENSIONS.includes(id));
   return unknown.length > 0 ? 'extension' : undefined;
 }
 
-function leafProblem(leaf: Certificate): ChainProblem | undefined {
-  const common = commonProblem(leaf);
+function leafProblem(link: Link): ChainProblem | undefined {
+  const common = commonProblem(link);
   if (common !== undefined) return common;
+  const { parsed: leaf } = link;
   if (leaf.basicConstraints?.ca === true) return 'ca';
   if (leaf.keyUsage !== undefined && !leaf.keyUsage.has(DIGITAL_SIGNATURE)) return 'key-usage';
   if (leaf.keyUsage?.has(KEY_CERT_SIGN) === true) return 'key-usage';
@@ -195,9 +213,10 @@ function leafProblem(leaf: Certificate): ChainProblem | undefined {
 }
 
 /** @param below authorities between this one and the leaf */
-function issuerProblem(issuer: Certificate, below: number): ChainProblem | undefined {
-  const common = commonProblem(issuer);
+function issuerProblem(link: Link, below: number): ChainProblem | undefined {
+  const common = commonProblem(link);
   if (common !== undefined) return common;
+  const { parsed: issuer } = link;
   if (issuer.basicConstraints?.ca !== true) return 'ca';
   if ((issuer.basicConstraints.pathLength ?? Infinity) < below) return 'path-length';
   if (issuer.keyUsage !== undefined && !issuer.keyUsage.has(KEY_CERT_SIGN)) return 'key-usage';
@@ -206,8 +225,9 @@ function issuerProblem(issuer: Certificate, below: number): ChainProblem | undef
 
 function isGoodKey(key: SubjectPublicKeyInfo): boolean {
   if (key.algorithm === ED25519 || curveOf(key) !== undefined) return true;
-  const bits = rsaSizeOf(key)?.modulusBits;
-  return bits !== undefined && bits >= 2048 && bits <= 8192;
+  const { modulusBits = 0, exponent = 0 } = rsaSizeOf(key) ?? {};
+  // With 1 anybody has signed everything; the largest keep a check as cheap as it should be.
+  return modulusBits >= 2048 && modulusBits <= 8192 && exponent >= 3 && exponent % 2 === 1;
 }
 
 /** Who the leaf is, in the terms of the root that its chain ends in. */
