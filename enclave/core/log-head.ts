@@ -37,7 +37,12 @@ export class LogHead {
     await this.#writing;
   }
 
-  async #write(): Promise<void> {
+  #write(): Promise<void> {
+    const { state } = this.#cluster;
+    return state.inTurn(() => this.#change());
+  }
+
+  async #change(): Promise<void> {
     const { log, state } = this.#cluster;
     if (log.size === state.index.logSize) return;
     const timeMarkMs = Math.max(state.index.timeMarkMs, this.#ports.clock.wallMs());

@@ -60,7 +60,7 @@ export const MAX_KEPT_BYTES_OF_CALLER = MAX_KEPT_BYTES / 2;
 export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
 /** gRPC's receive limit on the host: above ours, so that ours is the one that answers. */
-export const MAX_GRPC_RECEIVE_BYTES = 2 * 1024 * 1024;
+export const MAX_GRPC_RECEIVE_BYTES = 3 * 1024 * 1024;
 
 /** A frame: the largest body and room for method, caller's certificates and details. */
 export const MAX_FRAME_BYTES = MAX_RESPONSE_BYTES + 64 * 1024;
@@ -119,6 +119,12 @@ export const MAX_DENIED_KEYS = 4096;
 /** A policy document: as a record and as a call it stays below 4 MiB. */
 export const MAX_POLICY_BYTES = 2 * 1024 * 1024;
 
+/** A policy with its approvals, 4 KiB each, and room for the fields around them. */
+export const MAX_POLICY_REQUEST_BYTES = MAX_POLICY_BYTES + MAX_APPROVALS * 4 * 1024 + 4 * 1024;
+
+/** An emergency statement with its approvals. */
+export const MAX_EMERGENCY_REQUEST_BYTES = MAX_APPROVALS * 4 * 1024 + 4 * 1024;
+
 /** An emergency statement: its longest members and room. */
 export const MAX_EMERGENCY_BYTES = 2048;
 
@@ -144,8 +150,8 @@ export const MAX_JSON_BYTES = MAX_DOCUMENT_REQUEST_BYTES;
  */
 export const MAX_MANIFEST_BYTES = 512 * 1024;
 
-/** A record of the store: the index of 1,024 rings is about 300 KiB. */
-export const MAX_RECORD_BYTES = 1024 * 1024;
+/** A record of the store: the largest policy with the head and tag of its seal. The index has 1 MiB at most. */
+export const MAX_RECORD_BYTES = MAX_POLICY_BYTES + 1024;
 
 /** Keys asked for in one read of the store. */
 export const MAX_STORE_KEYS = 1024;

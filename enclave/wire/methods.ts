@@ -1,6 +1,8 @@
 import {
   MAX_BATCH_REQUEST_BYTES,
   MAX_DOCUMENT_REQUEST_BYTES,
+  MAX_EMERGENCY_REQUEST_BYTES,
+  MAX_POLICY_REQUEST_BYTES,
   MAX_REQUEST_BYTES,
 } from './limits.ts';
 
@@ -12,6 +14,9 @@ export const METHODS = {
   listKeys: '/sealwright.v1.KeyService/ListKeys',
   getStatus: '/sealwright.v1.StatusService/GetStatus',
   commitGenesis: '/sealwright.v1.GenesisService/CommitGenesis',
+  getPolicy: '/sealwright.v1.PolicyService/GetPolicy',
+  applyPolicy: '/sealwright.v1.PolicyService/ApplyPolicy',
+  applyEmergency: '/sealwright.v1.PolicyService/ApplyEmergency',
   getEvidence: '/sealwright.v1.AttestationService/GetEvidence',
 } as const satisfies Record<string, string>;
 
@@ -19,6 +24,8 @@ export const METHODS = {
 const LARGE_REQUESTS = new Map<string, number>([
   [METHODS.commitGenesis, MAX_DOCUMENT_REQUEST_BYTES],
   [METHODS.signBatch, MAX_BATCH_REQUEST_BYTES],
+  [METHODS.applyPolicy, MAX_POLICY_REQUEST_BYTES],
+  [METHODS.applyEmergency, MAX_EMERGENCY_REQUEST_BYTES],
 ]);
 
 /** Largest request of a method, in bytes. */

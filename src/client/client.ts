@@ -14,6 +14,12 @@ import type {
   GetConsistencyProofResponse,
   GetInclusionProofResponse,
 } from '../gen/sealwright/v1/log.ts';
+import { PolicyServiceService } from '../gen/sealwright/v1/policy.ts';
+import type {
+  ApplyEmergencyResponse,
+  ApplyPolicyResponse,
+  GetPolicyResponse,
+} from '../gen/sealwright/v1/policy.ts';
 import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import type { SignBatchResponse, SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
@@ -46,6 +52,9 @@ const GRPC_INTERNAL = 13;
 
 /** Genesis makes two dozen key pairs on the token, RSA among them. */
 const GENESIS_TIMEOUT_MS = 60_000;
+
+/** A policy bears as many keys as a genesis at most. */
+const APPLY_TIMEOUT_MS = GENESIS_TIMEOUT_MS;
 
 export class SealwrightClient {
   readonly #client: Client;
@@ -158,6 +167,31 @@ export class SealwrightClient {
       { manifest },
       { timeoutMs: GENESIS_TIMEOUT_MS, ...options },
     );
+  }
+
+  /** The document as it came; evidence proves its digest. */
+  getPolicy(options?: CallOptions): Promise<GetPolicyResponse> {
+    return this.#call(PolicyServiceService.getPolicy, {}, options);
+  }
+
+  /** `approvals` are SSH signatures over the document, armored or binary. */
+  applyPolicy(
+    document: Uint8Array,
+    approvals: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<ApplyPolicyResponse> {
+    const request = { document, approvals: [...approvals] };
+    const patient = { timeoutMs: APPLY_TIMEOUT_MS, ...options };
+    return this.#call(PolicyServiceService.applyPolicy, request, patient);
+  }
+
+  applyEmergency(
+    statement: Uint8Array,
+    approvals: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<ApplyEmergencyResponse> {
+    const request = { statement, approvals: [...approvals] };
+    return this.#call(PolicyServiceService.applyEmergency, request, options);
   }
 
   close(): void {
