@@ -28,7 +28,7 @@ export interface Demand {
   readonly admins: readonly Admin[];
   /** At least so many of `admins`. */
   readonly threshold: number;
-  /** Each of these too: admins that a policy brings in. */
+  /** Each of these too: admins that a policy brings in. No key of theirs is among those of `admins`. */
   readonly newcomers?: readonly Admin[];
 }
 
@@ -46,22 +46,23 @@ export async function requireApprovals(
   }
   const newcomers = demand.newcomers ?? [];
   const candidates = [...demand.admins, ...newcomers];
-  const names: string[] = [];
+  // By key, never by name: a newcomer may bear the name of an admin whose key it replaces.
+  const approvers: Admin[] = [];
   for (const [i, approval] of approvals.entries()) {
-    const { name } = await approver(approval, i, candidates, demand);
-    if (names.includes(name)) throw invalid(i, 'duplicate');
-    names.push(name);
+    const admin = await approver(approval, i, candidates, demand);
+    if (approvers.includes(admin)) throw invalid(i, 'duplicate');
+    approvers.push(admin);
   }
-  const counted = demand.admins.filter(({ name }) => names.includes(name)).length;
+  const counted = demand.admins.filter((admin) => approvers.includes(admin)).length;
   if (counted < demand.threshold) {
     throw new Refusal('APPROVALS_MISSING', {
       expected: String(demand.threshold),
       actual: String(counted),
     });
   }
-  const absent = newcomers.find(({ name }) => !names.includes(name));
+  const absent = newcomers.find((admin) => !approvers.includes(admin));
   if (absent !== undefined) throw new Refusal('APPROVALS_MISSING', { expected: absent.name });
-  return names;
+  return approvers.map(({ name }) => name);
 }
 
 async function approver(

@@ -106,6 +106,21 @@ describe('approvals', () => {
     });
     expect(await requireApprovals([dave, bob, alice].map(approve), withDave)).toHaveLength(3);
   });
+
+  it('of a newcomer under the name of an admin do not count as that admin’s', async () => {
+    const otherAlice = person('alice');
+    const renewed = { ...demand, newcomers: [asAdmin(otherAlice)] };
+    await expect(requireApprovals([bob, otherAlice].map(approve), renewed)).rejects.toMatchObject({
+      reason: 'APPROVALS_MISSING',
+      details: { expected: '2', actual: '1' },
+    });
+    await expect(requireApprovals([bob, alice].map(approve), renewed)).rejects.toMatchObject({
+      reason: 'APPROVALS_MISSING',
+      details: { expected: 'alice' },
+    });
+    const all = [bob, alice, otherAlice].map(approve);
+    expect(await requireApprovals(all, renewed)).toEqual(['bob', 'alice', 'alice']);
+  });
 });
 
 function place(run: () => unknown): string {
