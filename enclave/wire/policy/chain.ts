@@ -92,9 +92,9 @@ export class CallerRoots {
     this.#roots = policy.roots.flatMap((root, i) =>
       root.certificates.map((der, k) => {
         const link = readLink(der);
-        const problem = link === undefined ? 'decode' : issuerProblem(link, 0);
-        if (link === undefined || problem !== undefined) {
-          throw new RangeError(`/roots/${String(i)}/certificates/${String(k)}: ${String(problem)}`);
+        if (link === undefined || issuerProblem(link, 0) !== undefined) {
+          const place = `/roots/${String(i)}/certificates/${String(k)}`;
+          throw new RangeError(`${place}: ${String(rootProblem(der))}`);
         }
         return { ...link, root };
       }),
@@ -137,6 +137,12 @@ export class CallerRoots {
     const identity = named(leaf.parsed, root.root);
     return 'problem' in identity ? identity : { ...identity, notBeforeMs, notAfterMs };
   }
+}
+
+/** Why these bytes can't be the certificate of a root; undefined when they can. */
+export function rootProblem(der: Uint8Array): ChainProblem | undefined {
+  const link = readLink(der);
+  return link === undefined ? 'decode' : issuerProblem(link, 0);
 }
 
 function readLink(der: Uint8Array): Link | undefined {

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { ObjectReader } from '../../../enclave/wire/closed-schema.ts';
 import { policyDigestInput } from '../../../enclave/wire/layouts.ts';
 import { MAX_POLICY_BYTES } from '../../../enclave/wire/limits.ts';
+import { rootProblem } from '../../../enclave/wire/policy/chain.ts';
 import { parsePolicy, type Policy } from '../../../enclave/wire/policy/document.ts';
 import {
   canonicalize,
@@ -67,6 +68,27 @@ export function readPolicyFile(file: string, context: BuildContext): ReadPolicy 
   });
 }
 
+/** A document as it is signed and sent. Throws CliError (64), also for YAML, which would be another document tomorrow. */
+export function readPolicyDocument(file: string): ReadPolicy {
+  if (!isDocument(readText(file))) {
+    throw usageError(
+      `${file} is no policy document`,
+      'the one line of JSON that "policy build" writes',
+      'build it, and let all admins approve the same file',
+    );
+  }
+  return readPolicyFile(file, buildContext(file, { current: undefined, clusterId: undefined }));
+}
+
+/** Of a document that the enclave took, so it can be read. */
+export function parsePolicyDocument(bytes: Uint8Array): {
+  readonly value: SignedJson;
+  readonly policy: Policy;
+} {
+  const value = parseSignedJson(bytes, MAX_POLICY_BYTES);
+  return { value, policy: parsePolicy(new ObjectReader(value)) };
+}
+
 /** A problem as one line: place, line, what. */
 export function problemLine({ place, line, problem }: YamlProblem): string {
   const where = line === undefined ? '' : `line ${String(line)}: `;
@@ -124,6 +146,15 @@ function checkYaml(text: string, context: BuildContext) {
 function parsed(value: SignedJson, lineOf: (place: string) => number | undefined) {
   const collected: SignedJsonError[] = [];
   const policy = parsePolicy(new ObjectReader(value, '', collected));
+  // The enclave reads roots when it needs them, after the document: a policy is refused for either.
+  for (const [i, { certificates }] of policy.roots.entries()) {
+    for (const [k, der] of certificates.entries()) {
+      const problem = rootProblem(der);
+      if (problem === undefined) continue;
+      const place = `/roots/${String(i)}/certificates/${String(k)}`;
+      collected.push(new SignedJsonError(place, `not the certificate of a root (${problem})`));
+    }
+  }
   return { policy, problems: collected.map((error) => asProblem(error, lineOf)) };
 }
 

@@ -1,0 +1,108 @@
+/**
+ * Would this be signed, and which rule decides? The same function as in the enclave, asked offline, and the same words
+ * for both (docs/spec/policy.md, "Decision").
+ */
+import type { Reason } from '../../../enclave/wire/error-code.ts';
+import { CallerRoots, type ChainProblem } from '../../../enclave/wire/policy/chain.ts';
+import { PolicyRules, type Asked, type Rule } from '../../../enclave/wire/policy/decide.ts';
+import type { Policy } from '../../../enclave/wire/policy/document.ts';
+import type { Rank } from '../../../enclave/wire/policy/ring.ts';
+import type { CallerIdentity } from '../../../enclave/wire/policy/caller.ts';
+
+/** Who asks: what a host would pass on, or the identity that is found in it. */
+export type Presented =
+  | { readonly chain: readonly Uint8Array[] }
+  | { readonly identity: CallerIdentity; readonly rank: Rank };
+
+export interface Question extends Pick<Asked, 'ring' | 'payload' | 'ageMs'> {
+  readonly presented: Presented;
+  /** For certificates, ms since the Unix epoch. */
+  readonly nowMs: number;
+}
+
+/** An answer with all that its words need. */
+export interface Explanation {
+  readonly allowed: boolean;
+  /** The rule that denies; undefined when none does. */
+  readonly rule: Rule | undefined;
+  readonly reason: Reason | undefined;
+  /** As the policy names the caller; undefined when it does not. */
+  readonly caller: string | undefined;
+  /** Undefined when a chain says nothing about anybody. */
+  readonly identity: CallerIdentity | undefined;
+  readonly ring: string;
+  readonly payload: Asked['payload'];
+  readonly details: Readonly<Record<string, string | undefined>>;
+}
+
+/** Throws RangeError for a policy whose roots can't be roots. */
+export function explain(policy: Policy, question: Question): Explanation {
+  const { ring, payload, ageMs, presented, nowMs } = question;
+  const who =
+    'chain' in presented
+      ? { rank: 'mtls' as const, ...new CallerRoots(policy).identify(presented.chain, nowMs) }
+      : presented;
+  if ('problem' in who) {
+    const details = { policyId: 'caller', actual: who.problem };
+    const reason = 'CALLER_UNAUTHENTICATED';
+    const nobody = { caller: undefined, identity: undefined };
+    return { allowed: false, rule: 'caller', reason, ...nobody, ring, payload, details };
+  }
+  const { identity, rank } = who;
+  const rules = new PolicyRules(policy);
+  const asked = { ring, payload, identity, caller: rules.caller(identity)?.name };
+  const decision = rules.decide({ identity, rank, ring, payload, ageMs });
+  if (decision.allowed) {
+    return { allowed: true, rule: undefined, reason: undefined, details: {}, ...asked };
+  }
+  const { rule, reason, details } = decision;
+  return { allowed: false, rule, reason, details, ...asked };
+}
+
+/** One sentence. */
+export function explanationText(explanation: Explanation): string {
+  const { allowed, caller, identity, ring, payload, rule, reason } = explanation;
+  const what =
+    payload.kind === 'digest' ? 'a digest' : `a message of ${String(payload.byteLength)} bytes`;
+  if (allowed) {
+    return `allowed: caller ${caller ?? ''} (${identity ?? ''}) may have ${what} signed with ring ${ring}`;
+  }
+  if (rule === undefined) return `denied with ${String(reason)}`;
+  return `denied by rule "${rule}" with ${String(reason)}: ${RULE_WORDS[rule](explanation)}`;
+}
+
+const RULE_WORDS: Readonly<Record<Rule, (explanation: Explanation) => string>> = {
+  caller: ({ identity, details }) =>
+    identity === undefined
+      ? `the certificates name nobody: ${CHAIN_WORDS[details['actual'] as ChainProblem]}`
+      : `${identity} is no caller of this policy`,
+  ring: ({ ring }) => `there is no ring ${ring} in this policy`,
+  'ring-callers': ({ ring, caller }) => `ring ${ring} does not name caller ${caller ?? ''}`,
+  'lowest-rank': ({ ring, details }) =>
+    `ring ${ring} takes rank ${details['expected'] ?? ''} or better, and this caller is known by rank ${details['actual'] ?? ''}`,
+  'payload-kind': ({ ring, details }) =>
+    `ring ${ring} signs a ${details['expected'] ?? ''}, and this is a ${details['actual'] ?? ''}`,
+  'payload-limit': ({ ring, details }) =>
+    `ring ${ring} signs at most ${details['limitBytes'] ?? ''} bytes, and these are ${details['actualBytes'] ?? ''}`,
+  'valid-for': () =>
+    'the policy was applied longer ago than its validForSeconds: a new one must be applied',
+};
+
+const CHAIN_WORDS: Readonly<Record<ChainProblem, string>> = {
+  algorithm: 'one is signed with an algorithm that is not accepted',
+  ca: 'the first is an authority, or another one is not',
+  'chain-length': 'there must be 1 to 5',
+  decode: 'one is no certificate of version 3',
+  'denied-key': 'one holds a key of deniedKeys',
+  'extended-key-usage': 'the first is not for clients, or for everything',
+  extension: 'one has a critical extension that is not understood',
+  key: 'one holds a key of a kind or size that is not accepted',
+  'key-usage': 'one may not be used for what it is used for',
+  'name-constraints': 'an authority has name constraints, which are not evaluated',
+  'path-length': 'there are more authorities than one of them allows',
+  root: 'the last was not issued by a root of the policy',
+  signature: 'one was not issued by the next',
+  'spiffe-id': 'the first has no SPIFFE ID of the trust domain of its root',
+  subject: 'the subject of the first is empty, or has no text of its own',
+  validity: 'one is not valid at this time',
+};
