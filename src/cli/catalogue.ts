@@ -69,6 +69,51 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./policy-diff.ts')).policyDiffCommand,
   },
   {
+    name: 'policy explain',
+    summary: 'Says whether a policy allows something, and which rule decides.',
+    load: async () => (await import('./policy-explain.ts')).policyExplain,
+  },
+  {
+    name: 'policy show',
+    summary: 'Shows the policy in force, as evidence proves it.',
+    load: async () => (await import('./policy-show.ts')).policyShow,
+  },
+  {
+    name: 'policy approve',
+    summary: 'Signs a policy with an SSH key of an admin.',
+    load: async () => (await import('./policy-approve.ts')).policyApprove,
+  },
+  {
+    name: 'policy apply',
+    summary: 'Puts a policy into force that enough admins approved.',
+    load: async () => (await import('./policy-apply.ts')).policyApply,
+  },
+  {
+    name: 'emergency suspend',
+    summary: 'Stops a key for now; one admin is enough.',
+    load: async () => (await import('./emergency-call.ts')).emergencyCommand('suspend'),
+  },
+  {
+    name: 'emergency resume',
+    summary: 'Lets a suspended key sign again.',
+    load: async () => (await import('./emergency-call.ts')).emergencyCommand('resume'),
+  },
+  {
+    name: 'emergency mark-compromised',
+    summary: 'Stops a key for ever.',
+    load: async () => (await import('./emergency-call.ts')).emergencyCommand('mark-compromised'),
+  },
+  {
+    name: 'emergency approve',
+    summary: 'Signs an emergency statement with an SSH key of an admin.',
+    load: async () => (await import('./emergency-approve.ts')).emergencyApprove,
+  },
+  {
+    name: 'emergency apply',
+    summary: 'Sends an emergency statement with its approvals.',
+    load: async () => (await import('./emergency-apply.ts')).emergencyApply,
+  },
+  {
     name: 'evidence',
     summary: 'Fetches evidence of what holds the keys, without judging it.',
     load: async () => (await import('./evidence.ts')).evidence,
