@@ -1,10 +1,10 @@
 /** From certificates to who that is, on chains that openssl made (docs/spec/policy.md, "Callers"). */
-import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../enclave/wire/bytes.ts';
 import { CallerRoots } from '../../enclave/wire/policy/chain.ts';
 import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
-import { mintCertificate } from '../../src/simulator/x509.ts';
+import { testAuthority } from '../support/caller-certificate.ts';
 import {
   CA_EXTENSIONS,
   hasOpenssl,
@@ -473,16 +473,7 @@ describe.skipIf(!hasOpenssl)('chains of openssl', { timeout: 120_000 }, () => {
 
 describe('a root whose key is no point of its curve', () => {
   it('is refused with its place', () => {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const name = { organization: 'mesh', commonName: 'root' };
-    const der = mintCertificate({
-      subject: name,
-      publicKey,
-      usage: { kind: 'authority', pathLength: 2 },
-      notBefore: new Date(NOW - DAY_MS),
-      notAfter: new Date(NOW + DAY_MS),
-      issuer: { name, privateKey },
-    });
+    const { der, publicKey } = testAuthority();
     const spki = publicKey.export({ format: 'der', type: 'spki' });
     const at = Buffer.from(der).indexOf(spki) + spki.byteLength - 1;
     const spoilt = Uint8Array.from(der);

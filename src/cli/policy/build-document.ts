@@ -115,7 +115,8 @@ function withCertificates(
       return typeof one === 'string' && one.includes('-----BEGIN') ? fromPem(one) : [one];
     } catch (error) {
       tell(at, (error as Error).message);
-      return [];
+      // One that fits nothing keeps the places of those after it.
+      return [''];
     }
   });
   return { ...root, certificates: hexes };

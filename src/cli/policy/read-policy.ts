@@ -149,9 +149,9 @@ function parsed(value: SignedJson, lineOf: (place: string) => number | undefined
   // The enclave reads roots when it needs them, after the document: a policy is refused for either.
   for (const [i, { certificates }] of policy.roots.entries()) {
     for (const [k, der] of certificates.entries()) {
-      const problem = rootProblem(der);
-      if (problem === undefined) continue;
       const place = `/roots/${String(i)}/certificates/${String(k)}`;
+      const problem = rootProblem(der);
+      if (problem === undefined || collected.some((known) => known.place === place)) continue;
       collected.push(new SignedJsonError(place, `not the certificate of a root (${problem})`));
     }
   }
