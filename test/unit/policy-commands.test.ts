@@ -1,5 +1,5 @@
 /** policy build and check: from what people write to what admins sign. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -236,5 +236,18 @@ describe('policy check', () => {
     const bytes = new TextEncoder().encode('x');
     expect(policyDigest(bytes)).toHaveLength(32);
     expect(policyDigest(bytes)).not.toEqual(policyDigest(new TextEncoder().encode('y')));
+  });
+});
+
+describe('docs/OPERATIONS.md', () => {
+  it('shows a policy that is good', () => {
+    const page = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8');
+    const shown = /```yaml\n([^`]+)```/.exec(page)?.[1] ?? '';
+    writeFileSync(join(folder, 'mesh-ca.pem'), encodePem('CERTIFICATE', authority));
+    writeFileSync(join(folder, 'corp-ca.pem'), encodePem('CERTIFICATE', authority));
+    const { read, problems } = check(shown);
+    expect(problems).toEqual([]);
+    expect(read?.policy.callers.map(({ kind }) => kind)).toEqual(['spiffe', 'x509', 'peer']);
+    expect(read?.policy.rings).toHaveLength(2);
   });
 });
