@@ -114,7 +114,7 @@ async function release(
   pace: Pace,
   stillWanted: () => boolean,
 ): Promise<BatchReceipt | undefined> {
-  const leaves = fresh.map(({ allowed, salt }) => leafOf(signing, allowed, salt));
+  const leaves = fresh.map(({ allowed, salt }) => leafOf(allowed, salt));
   const committing = signing.cluster.log.appendTogether(leaves);
   let goOn = true;
   committing.catch(() => {

@@ -7,6 +7,9 @@ import { createPrivateKey } from 'node:crypto';
 import type { Ports, Token } from '../ports.ts';
 import { equalBytes, toHex } from '../wire/bytes.ts';
 import { Refusal } from '../wire/error-code.ts';
+import { MAX_POLICY_BYTES } from '../wire/limits.ts';
+import { parsePolicy, type Policy } from '../wire/policy/document.ts';
+import { scopeDifference } from '../wire/policy/ring.ts';
 import { parseSignedJson } from '../wire/signed-json.ts';
 import { checkInventory } from './boot-inventory.ts';
 import { ObjectReader } from '../wire/closed-schema.ts';
@@ -31,11 +34,11 @@ import { rawEd25519, TOKEN_LABEL_PREFIX } from './genesis.ts';
 import { clusterIdOf, genesisDigest } from './genesis-manifest.ts';
 import { sha256 } from './kdf.ts';
 import { openKey } from './key-birth.ts';
-import { keyRecordId, parseKeyRecord, type KeyRecord } from './key-record.ts';
+import { inForce, type InForce } from './in-force.ts';
+import { keyRecordId, parseKeyRecord, scopeOf } from './key-record.ts';
 import { keyRing, type KeyRing } from './key-ring.ts';
 import { Halt } from './lifecycle.ts';
 import { SecretPin } from './pin.ts';
-import { parsePolicy, type Policy, type RingScope } from './policy.ts';
 import {
   bootKey,
   rootHmacInput,
@@ -225,8 +228,7 @@ async function openCluster(
   return {
     state,
     token,
-    policy,
-    rings,
+    inForce: openInForce(policy, rings, index),
     instanceId,
     bootEpoch,
     genesis,
@@ -297,7 +299,9 @@ function openPolicy(bytes: Uint8Array | undefined, index: StateIndex): Policy {
   if (bytes === undefined || !equalBytes(policyDigestOf(bytes), index.policyDigest)) {
     throw new Halt('STATE_DAMAGED', { record: 'policy' });
   }
-  return parsedRecord('policy', () => parsePolicy(new ObjectReader(parseSignedJson(bytes))));
+  return parsedRecord('policy', () =>
+    parsePolicy(new ObjectReader(parseSignedJson(bytes, MAX_POLICY_BYTES))),
+  );
 }
 
 /** Genesis record and log key must give the cluster id again. */
@@ -330,10 +334,13 @@ function openKeyRecord(entry: IndexEntry, plaintext: Uint8Array | undefined) {
   return record;
 }
 
-/** The scope of a ring is immutable (DESIGN §7): a policy can't give a key another algorithm or home. */
-function isOfScope(record: KeyRecord, scope: RingScope): boolean {
-  const residency = record.sealedPrivateKey === undefined ? 'hsm' : 'enclave';
-  return record.algorithm === scope.algorithm && residency === scope.residency;
+/** The enclave took it once, so it can be taken. */
+function openInForce(
+  policy: Policy,
+  rings: ReadonlyMap<string, KeyRing>,
+  { policyAppliedAtMs }: StateIndex,
+): InForce {
+  return parsedRecord('policy', () => inForce(policy, rings, policyAppliedAtMs));
 }
 
 async function openRings(
@@ -354,7 +361,8 @@ async function openRings(
     policy.rings.map((scope) => {
       const own = keys.filter((key) => key.record.ring === scope.name);
       if (own.length === 0) throw new Halt('STATE_MISSING', { ring: scope.name });
-      if (!own.every(({ record }) => isOfScope(record, scope))) {
+      // The scope of a ring is immutable (DESIGN §7): no policy was ever applied that says otherwise.
+      if (own.some(({ record }) => scopeDifference(scopeOf(record), scope) !== undefined)) {
         throw new Halt('INVARIANT_BROKEN', { what: 'key outside the scope', ring: scope.name });
       }
       return [scope.name, keyRing(scope, own)];

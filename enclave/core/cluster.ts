@@ -4,15 +4,13 @@ import { concatBytes } from '../wire/bytes.ts';
 import { policyDigestInput } from '../wire/layouts.ts';
 import { sha256 } from './kdf.ts';
 import type { ClusterLog } from './cluster-log.ts';
-import type { KeyRing } from './key-ring.ts';
-import type { Policy } from './policy.ts';
+import type { InForce } from './in-force.ts';
 import type { SealedState } from './state.ts';
 
 export interface Cluster {
   readonly state: SealedState;
   readonly token: Token;
-  readonly policy: Policy;
-  readonly rings: ReadonlyMap<string, KeyRing>;
+  readonly inForce: InForce;
   /** 16 bytes, drawn at this boot. */
   readonly instanceId: Uint8Array;
   /** Epoch of the index that this boot wrote. */

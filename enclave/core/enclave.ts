@@ -205,7 +205,7 @@ export class Enclave {
     return CommitGenesisResponse.encode({
       clusterId: cluster.state.clusterId,
       tokenSerial: cluster.token.info.serial,
-      rings: cluster.rings.size,
+      rings: cluster.inForce.rings.size,
     }).finish();
   }
 
@@ -236,7 +236,7 @@ export class Enclave {
       simulated: identity.simulated,
       measurements: [...identity.measurements],
       epoch: cluster?.state.index.epoch ?? 0n,
-      rings: cluster?.rings.size ?? 0,
+      rings: cluster?.inForce.rings.size ?? 0,
       instanceId: cluster?.instanceId ?? EMPTY,
       tokenSerial: cluster?.token.info.serial ?? '',
       workersReady: cluster?.token.workersReady() ?? 0,

@@ -23,7 +23,7 @@ import { encodeServingClaims, encodeSetupClaims, EVIDENCE_MAX_AGE_MS } from './e
 import { genesisDigest } from './genesis-manifest.ts';
 import { sha256 } from './kdf.ts';
 import type { KeyRing, OpenKey } from './key-ring.ts';
-import { isHostAsserted } from './policy.ts';
+import { isHostAsserted } from '../wire/policy/ring.ts';
 
 /** Fresh quotes ask the platform itself: a TEE makes a few a second at best. */
 const FRESH_PER_SECOND = 2;
@@ -235,7 +235,8 @@ export class EvidenceIssuer {
 
   async #issue(keys: MemoryKeys, nonce: Uint8Array | undefined): Promise<Issued> {
     const { attester, clock, anchor } = this.#ports;
-    const { state, policy, rings, token, genesis, instanceId } = this.#cluster;
+    const { state, inForce, token, genesis, instanceId } = this.#cluster;
+    const { policy, rings } = inForce;
     const issuedAt = clock.wallMs();
     const issuedMonotonicMs = clock.monotonicMs();
     const claims = encodeServingClaims({

@@ -37,6 +37,7 @@ import {
 } from './cluster-log.ts';
 import { bearKey, requireAttributes } from './key-birth.ts';
 import { encodeKeyRecord, keyRecordId, rootSecretLabel } from './key-record.ts';
+import { inForce } from './in-force.ts';
 import { keyRing } from './key-ring.ts';
 import { SecretPin } from './pin.ts';
 import { bootKey, rootHmacInput, rootSealKey } from './sealing.ts';
@@ -179,11 +180,13 @@ async function firstState(
     ),
     bootLeaf(ports, bootEpoch, manifest.policy.version),
   ]);
+  const nowMs = ports.clock.wallMs();
   const fields = {
     instanceId,
-    timeMarkMs: ports.clock.wallMs(),
+    timeMarkMs: nowMs,
     policyVersion: manifest.policy.version,
     policyDigest,
+    policyAppliedAtMs: nowMs,
     adminSequence: 0,
     svn: platform.svn,
     ...log.head(),
@@ -207,8 +210,7 @@ async function firstState(
   return {
     state,
     token,
-    policy: manifest.policy,
-    rings: new Map(rings),
+    inForce: inForce(manifest.policy, new Map(rings), nowMs),
     instanceId,
     bootEpoch,
     genesis,

@@ -2,13 +2,13 @@
 import type { Entropy, Token, TokenObject } from '../ports.ts';
 import { equalBytes, label, toHex } from '../wire/bytes.ts';
 import { algorithmRow } from '../wire/algorithm.ts';
+import type { RingScope } from '../wire/policy/ring.ts';
 import { createHash, createPublicKey, verify, constants } from 'node:crypto';
 import { EnclaveSigningKey, generateEnclaveKey } from './enclave-key.ts';
 import { keyId } from './key-id.ts';
 import { keyObjectLabel, keyRecordId, type KeyRecord } from './key-record.ts';
 import type { OpenKey } from './key-ring.ts';
 import { Halt } from './lifecycle.ts';
-import type { RingScope } from './policy.ts';
 import { enclaveKeyHmacInput, enclaveKeySealKey, seal, SealError, unseal } from './sealing.ts';
 import { TokenSigningKey, type SigningKey } from './signing-key.ts';
 import { wrongAttribute } from './token-objects.ts';
@@ -42,6 +42,9 @@ export async function bearKey(
     ring: scope.name,
     version: birth.version,
     algorithm: scope.algorithm,
+    payloadKind: scope.payloadKind,
+    maxBytes: scope.maxBytes,
+    lowestRank: scope.lowestRank,
     state: 'active',
     createdAtMs: birth.nowMs,
     birthEpoch: birth.epoch,

@@ -1,6 +1,6 @@
 /** A ring with its key versions, opened and ready to sign. */
+import type { RingScope } from '../wire/policy/ring.ts';
 import type { KeyRecord } from './key-record.ts';
-import type { RingScope } from './policy.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** One key version that was checked against the token at this boot, or born since. */

@@ -22,7 +22,7 @@ export function decoded<T>(decode: MessageDecoder<T>, body: Uint8Array): T {
 
 /** Throws Refusal. */
 export function findRing(cluster: Cluster, name: string): KeyRing {
-  const ring = cluster.rings.get(name);
+  const ring = cluster.inForce.rings.get(name);
   if (ring === undefined) throw new Refusal('KEY_NOT_FOUND', { keyId: name.slice(0, 64) });
   return ring;
 }

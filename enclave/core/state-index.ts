@@ -23,6 +23,8 @@ export interface StateIndex {
   readonly timeMarkMs: number;
   readonly policyVersion: number;
   readonly policyDigest: Uint8Array;
+  /** Wall time when that policy was applied. */
+  readonly policyAppliedAtMs: number;
   readonly adminSequence: number;
   readonly svn: number;
   readonly logSize: number;
@@ -64,6 +66,7 @@ export function encodeIndex(index: StateIndex): Uint8Array {
     timeMarkMs: index.timeMarkMs,
     policyVersion: index.policyVersion,
     policyDigest: toHex(index.policyDigest),
+    policyAppliedAtMs: index.policyAppliedAtMs,
     adminSequence: index.adminSequence,
     svn: index.svn,
     logSize: index.logSize,
@@ -90,6 +93,7 @@ export function parseIndex(bytes: Uint8Array): StateIndex {
     timeMarkMs: reader.integer('timeMarkMs', 0),
     policyVersion: reader.integer('policyVersion', 1),
     policyDigest: reader.hex('policyDigest', 32),
+    policyAppliedAtMs: reader.integer('policyAppliedAtMs', 0),
     adminSequence: reader.integer('adminSequence', 0),
     svn: reader.integer('svn', 0),
     logSize: reader.integer('logSize', 0),

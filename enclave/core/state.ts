@@ -53,6 +53,7 @@ export type IndexFields = Pick<
   | 'timeMarkMs'
   | 'policyVersion'
   | 'policyDigest'
+  | 'policyAppliedAtMs'
   | 'adminSequence'
   | 'svn'
   | 'logSize'

@@ -92,6 +92,9 @@ export const MAX_MESSAGE_FIELDS = 16 * 1024;
 /** Certificates of a caller's chain (PROTOCOLS §13). */
 export const MAX_CHAIN_LENGTH = 5;
 
+/** Chains of callers that are remembered with whom they name: half a kilobyte each. */
+export const MAX_KNOWN_CHAINS = 4096;
+
 /** One certificate, DER: large RSA certificates with many names stay below. */
 export const MAX_CERTIFICATE_BYTES = 16 * 1024;
 

@@ -1,4 +1,5 @@
 // Vectors of docs/spec/genesis.md and of the policy inside (docs/spec/policy.md).
+import { ADMINS, HEX_32 } from '../policy-parts.ts';
 import {
   fixedBytes,
   hex,
@@ -26,12 +27,20 @@ const RING = {
   algorithm: 'ES256',
   residency: 'hsm',
   payload: { kind: 'digest' },
+  callers: [],
 };
 
 const policyOf = (changed: object = {}): Json => ({
   v: 1,
   kind: 'policy',
   version: 1,
+  notBefore: 1_893_456_000_000,
+  notAfter: 1_893_542_400_000,
+  admins: ADMINS,
+  threshold: 2,
+  roots: [],
+  deniedKeys: [],
+  callers: [],
   rings: [RING],
   ...changed,
 });
@@ -151,7 +160,7 @@ function manifestCases(): VectorCase[] {
     refused(
       'policy-version',
       'the first has version 1',
-      manifestOf({ policy: policyOf({ version: 2 }) }),
+      manifestOf({ policy: policyOf({ version: 2, clusterId: HEX_32, replaces: HEX_32 }) }),
       '/policy/version',
     ),
     vector('not-canonical', 'a space', { manifest: ` ${canonical(manifestOf())}` }, 'CANONICAL', {

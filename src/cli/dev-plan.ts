@@ -1,9 +1,12 @@
 /** From the options of `dev` to what the supervisor starts. */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ConfigError, parseHostConfig } from '../host/config.ts';
 import { ensureDevPki } from '../simulator/dev-pki.ts';
 import type { DevPki } from '../simulator/dev-pki.ts';
+import { ensureSshAdmin } from '../simulator/ssh-admin.ts';
 import { LaunchError } from '../simulator/library-closure.ts';
 import { defaultPlatformConfig } from '../simulator/platform-config.ts';
 import type { PlatformConfig } from '../simulator/platform-config.ts';
@@ -12,10 +15,8 @@ import { statePaths } from '../supervisor/state-folder.ts';
 import { readJsonFile } from './canonical-file.ts';
 import { CliError, usageError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
+import { DEV_CALLER, type DevParties } from './dev-policy.ts';
 import { EXIT } from './exit-status.ts';
-
-/** The name in the client certificate of `dev`. */
-export const DEV_CALLER = 'dev';
 
 const DEFAULT_LISTEN = '127.0.0.1:7443';
 const DEFAULT_HTTP = '127.0.0.1:7480';
@@ -65,13 +66,20 @@ function readHostFile(file: string): Readonly<Record<string, unknown>> {
   );
 }
 
+export interface DevHost {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly drainSeconds: number;
+  /** Names of its Unix sockets, which its callers have in the policy. */
+  readonly sockets: readonly string[];
+}
+
 /** The host's configuration, checked as the host itself will check it. Throws CliError with all problems. */
 export function devHost(
   settings: HostSettings,
   state: string,
   runFolder: string,
   pki: DevPki,
-): { readonly config: Readonly<Record<string, unknown>>; readonly drainSeconds: number } {
+): DevHost {
   const config = {
     ...settings,
     // The permissions of the folder keep other users out.
@@ -83,7 +91,8 @@ export function devHost(
   };
   try {
     const parsed = parseHostConfig({ ...config, enclaveSocket: linkSocket(runFolder) });
-    return { config, drainSeconds: parsed.drainSeconds };
+    const sockets = parsed.unixSockets.map(({ name }) => name);
+    return { config, drainSeconds: parsed.drainSeconds, sockets };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw usageError(
@@ -101,6 +110,17 @@ export function devPki(state: string, settings: HostSettings): DevPki {
     hosts: [...new Set(hosts)],
     clients: [DEV_CALLER],
   });
+}
+
+/** Whom the first policy names: the callers of this state folder, and an admin whose key lies in it. */
+export function devParties(state: string, pki: DevPki, sockets: readonly string[]): DevParties {
+  return {
+    admin: ensureSshAdmin(statePaths(state).admin, 'dev'),
+    authority: new X509Certificate(readFileSync(pki.ca)).raw,
+    callers: Object.keys(pki.clients),
+    sockets,
+    nowMs: Date.now(),
+  };
 }
 
 /** `create`: only for a folder that has never had a platform. */

@@ -10,11 +10,6 @@ export function leafCells(index: number, leaf: LogLeaf): readonly string[] {
 
 const SHOWN = 12;
 
-function shortCaller(caller: string): string {
-  const text = printable(caller);
-  return text.startsWith('mtls:') ? `${text.slice(0, 'mtls:'.length + SHOWN)}…` : text;
-}
-
 function about(leaf: LogLeaf): string {
   switch (leaf.kind) {
     case 'genesis':
@@ -28,9 +23,9 @@ function about(leaf: LogLeaf): string {
     case 'key-state':
       return `${leaf.ring}/${String(leaf.version)} ${leaf.from} to ${leaf.to}: ${printable(leaf.reason)}`;
     case 'signature':
-      return `${keyOf(leaf)} for ${shortCaller(leaf.caller)}`;
+      return `${keyOf(leaf)} for ${leaf.caller}`;
     case 'refusal':
-      return `${leaf.ring}: ${leaf.reason}, ${String(leaf.count)} of ${shortCaller(leaf.caller)}`;
+      return `${leaf.ring}: ${leaf.reason}, ${String(leaf.count)} of ${leaf.caller ?? printable(leaf.callerId)}`;
   }
 }
 

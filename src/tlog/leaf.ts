@@ -63,8 +63,10 @@ export interface SignatureLeaf extends LeafBase {
   readonly version: number;
   readonly kid: string;
   readonly alg: string;
-  /** What the host asserted. */
+  /** Name of the caller in the policy. */
   readonly caller: string;
+  /** Who that is: an identity of docs/spec/policy.md, or `sha256:` and the digest of a long one. */
+  readonly callerId: string;
   readonly rank: string;
   readonly toBeSignedHash: Uint8Array;
   readonly policyVersion: number;
@@ -74,7 +76,9 @@ export interface SignatureLeaf extends LeafBase {
 export interface RefusalLeaf extends LeafBase {
   readonly kind: 'refusal';
   readonly ring: string;
-  readonly caller: string;
+  /** Undefined when the policy has no such caller. */
+  readonly caller: string | undefined;
+  readonly callerId: string;
   readonly rank: string;
   readonly reason: string;
   /** Equal refusals that this leaf stands for. */
@@ -89,9 +93,13 @@ const MAX_ATTRIBUTES = 64;
 const RING = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const KID = /^[A-Za-z0-9_-]{43}$/;
 const WORD = /^[A-Za-z0-9_-]{1,64}$/;
+/** A name of the policy (docs/spec/policy.md). */
+const CALLER = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** An identity of docs/spec/policy.md, at most 256 characters. */
+const IDENTITY = /^(?=.{1,256}$)(?:spiffe:|x509:|key:|peer:|sha256:)[^\p{Cc}]+$/u;
 /** In a refusal leaf `others` stands for callers that were too many to be told apart. */
-const REFUSED_CALLER = /^(?:others|mtls:[0-9a-f]{64}|peer:[^\p{Cc}]{1,255})$/u;
-const CALLER = /^(?:mtls:[0-9a-f]{64}|peer:[^\p{Cc}]{1,255})$/u;
+const REFUSED_IDENTITY =
+  /^(?=.{1,256}$)(?:others|(?:spiffe:|x509:|key:|peer:|sha256:)[^\p{Cc}]+)$/u;
 const REQUEST_ID = /^[0-9a-f]{32}$/;
 const TEXT = /^[^\p{Cc}]{0,256}$/u;
 
@@ -141,6 +149,7 @@ const KINDS = {
     kind: 'signature',
     ...readKey(reader),
     caller: reader.string('caller', CALLER),
+    callerId: reader.string('callerId', IDENTITY),
     rank: reader.string('rank', WORD),
     toBeSignedHash: reader.hex('toBeSignedHash', 32),
     policyVersion: reader.integer('policyVersion', 1),
@@ -150,7 +159,8 @@ const KINDS = {
     ...base,
     kind: 'refusal',
     ring: reader.string('ring', RING),
-    caller: reader.string('caller', REFUSED_CALLER),
+    caller: reader.has('caller') ? reader.string('caller', CALLER) : undefined,
+    callerId: reader.string('callerId', REFUSED_IDENTITY),
     rank: reader.string('rank', WORD),
     reason: reader.string('reason', WORD),
     count: reader.integer('count', 1),

@@ -55,10 +55,10 @@ function about(leaf: LogLeaf): string {
     case 'signature':
       return (
         `It says that key ${leaf.ring}/${String(leaf.version)} (${leaf.alg}, ${leaf.kid}) was about to sign for ` +
-        `${printable(leaf.caller)}, rank ${leaf.rank}, under policy ${String(leaf.policyVersion)}. ${at}`
+        `${leaf.caller} (${printable(leaf.callerId)}), rank ${leaf.rank}, under policy ${String(leaf.policyVersion)}. ${at}`
       );
     case 'refusal':
-      return `It says that ${String(leaf.count)} calls of ${printable(leaf.caller)} for ring ${leaf.ring} were refused: ${leaf.reason}. ${at}`;
+      return `It says that ${String(leaf.count)} calls of ${leaf.caller ?? 'a caller that the policy does not know'} (${printable(leaf.callerId)}) for ring ${leaf.ring} were refused: ${leaf.reason}. ${at}`;
     case 'key-birth':
       return `It says that key ${leaf.ring}/${String(leaf.version)} (${leaf.alg}, ${leaf.kid}) was made in the ${leaf.residency}. ${at}`;
     case 'key-state':

@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
 import { devManifest } from '../../src/cli/dev-manifest.ts';
+import { devPolicy } from '../../src/cli/dev-policy.ts';
+import { TEST_ADMIN } from '../support/fakes/callers.ts';
 import {
   lineOf,
   processesOf,
@@ -234,11 +236,19 @@ describe('serve', () => {
     const early = await runSealwright(['keys', 'list', ...state]);
     expect(early.status).toBe(64);
 
+    const parties = {
+      admin: TEST_ADMIN,
+      authority: new X509Certificate(readFileSync(join(pki, 'ca.pem'))).raw,
+      callers: ['dev'],
+      sockets: [],
+      nowMs: Date.now(),
+    };
+    const policy = devPolicy(parties);
     // As a person would write it: with spaces and in any order.
     const manifest = join(parent, 'manifest.json');
     writeFileSync(
       manifest,
-      JSON.stringify(JSON.parse(Buffer.from(devManifest()).toString()), undefined, 4),
+      JSON.stringify(JSON.parse(Buffer.from(devManifest(policy)).toString()), undefined, 4),
     );
     const born = await runSealwright(['init', '--manifest', manifest, '--json', ...state]);
     expect(born.status).toBe(0);

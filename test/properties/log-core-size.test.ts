@@ -77,6 +77,7 @@ describe('a log of 100,000 leaves', () => {
       timeMarkMs: 0,
       policyVersion: 1,
       policyDigest: new Uint8Array(32),
+      policyAppliedAtMs: 0,
       adminSequence: 0,
       svn: 1,
       logSize: 1000,

@@ -7,8 +7,11 @@ import { canonicalJsonFile } from '../../src/cli/canonical-file.ts';
 import { CliError } from '../../src/cli/cli-error.ts';
 import { Arguments } from '../../src/cli/command.ts';
 import { devManifest } from '../../src/cli/dev-manifest.ts';
+import { devPolicy, type DevParties } from '../../src/cli/dev-policy.ts';
+import { callerUri } from '../../src/simulator/dev-pki.ts';
 import { devHost, dialable, hostSettings } from '../../src/cli/dev-plan.ts';
 import { ServeConfigError, parseServeConfig } from '../../src/supervisor/serve-config.ts';
+import { TEST_ADMIN, TEST_AUTHORITY } from '../support/fakes/callers.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -24,8 +27,16 @@ function file(value: unknown): string {
   return path;
 }
 
+const PARTIES: DevParties = {
+  admin: TEST_ADMIN,
+  authority: TEST_AUTHORITY.certificate,
+  callers: ['dev'],
+  sockets: ['dev'],
+  nowMs: 1_893_456_000_000,
+};
+
 describe('the manifest of dev', () => {
-  const manifest = parseGenesisManifest(devManifest());
+  const manifest = parseGenesisManifest(devManifest(devPolicy(PARTIES)));
 
   test('is one that the enclave accepts, with the rings of the contract', () => {
     const both = [
@@ -57,8 +68,15 @@ describe('the manifest of dev', () => {
     }
   });
 
-  test('takes another policy as it is', () => {
-    const policy = { v: 1, kind: 'policy', version: 1, rings: [] };
+  test('names the callers of the folder, by certificate and by socket', () => {
+    expect(manifest.policy.callers).toEqual([
+      { name: 'dev', kind: 'spiffe', identity: callerUri('dev') },
+      { name: 'socket-dev', kind: 'peer', identity: 'peer:dev' },
+    ]);
+  });
+
+  test('takes other members as they are', () => {
+    const policy = devPolicy(PARTIES, { rings: [], threshold: 1 });
     expect(parseGenesisManifest(devManifest(policy)).policy.rings).toEqual([]);
   });
 });

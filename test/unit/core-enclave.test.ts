@@ -14,6 +14,7 @@ import { SignatureEncoding } from '../../enclave/wire/gen/sealwright/v1/signing.
 import { GetStatusResponse, Phase } from '../../enclave/wire/gen/sealwright/v1/status.ts';
 import { MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
+import { MTLS_CALLER, peer, SECOND_CALLER, STRANGER } from '../support/fakes/callers.ts';
 import {
   callOf,
   manifestOf,
@@ -169,6 +170,8 @@ describe('a call', () => {
       peer: { algorithm: 'ES256', lowestRank: 'peer' },
       session: { algorithm: 'ES256', lowestRank: 'session' },
       signed: { algorithm: 'ES256', lowestRank: 'signed' },
+      closed: { algorithm: 'ES256', callers: [] },
+      mine: { algorithm: 'ES256', callers: ['ci'] },
     });
   });
 
@@ -188,32 +191,55 @@ describe('a call', () => {
     [
       'mtls with a huge certificate',
       { rank: 3, certificates: [new Uint8Array(16_385)], socket: '' },
+      'decode',
     ],
     ['peer without a socket', { rank: 4, certificates: [certificate], socket: '' }],
-  ])('by %s is refused', async (_, untrustedCaller) => {
+  ])('by %s is refused', async (_, untrustedCaller, actual?: string) => {
     for (const ring of ['ec', 'peer', 'session']) {
       await expect(running.sign(ring, { message, call: { untrustedCaller } })).toRefuseWith(
         'CALLER_UNAUTHENTICATED',
-        {},
+        actual === undefined ? {} : { policyId: 'caller', actual },
       );
     }
   });
 
-  test.each([
-    ['session', undefined, 'mtls'],
-    ['signed', undefined, 'mtls'],
-    ['session', PEER_CALLER, 'peer'],
-    ['signed', PEER_CALLER, 'peer'],
-    ['ec', PEER_CALLER, 'peer'],
-  ] as const)('to ring %s below its lowest rank is refused', async (ring, caller, actual) => {
-    const call = caller === undefined ? {} : { untrustedCaller: caller };
-    await expect(running.sign(ring, { message, call })).toRefuseWith('SIGNING_POLICY_DENIED', {
-      ring,
-      policyId: 'lowest-rank',
-      expected: ring === 'ec' ? 'mtls' : ring,
-      actual,
-    });
+  test.each(['ec', 'peer', 'session', 'nothing'])(
+    'by somebody whom the policy does not name is refused, whatever ring %s is',
+    async (ring) => {
+      for (const untrustedCaller of [STRANGER, peer('stranger')]) {
+        await expect(running.sign(ring, { message, call: { untrustedCaller } })).toRefuseWith(
+          'SIGNING_POLICY_DENIED',
+          { ring, policyId: 'caller' },
+        );
+      }
+    },
+  );
+
+  test('to a ring that does not name its caller is refused', async () => {
+    for (const [ring, untrustedCaller] of [
+      ['ec', PEER_CALLER],
+      ['closed', MTLS_CALLER],
+      ['mine', SECOND_CALLER],
+    ] as const) {
+      await expect(running.sign(ring, { message, call: { untrustedCaller } })).toRefuseWith(
+        'SIGNING_POLICY_DENIED',
+        { ring, policyId: 'ring-callers' },
+      );
+    }
+    expect((await running.sign('mine', { message })).ring).toBe('mine');
   });
+
+  test.each([['session'], ['signed']])(
+    'to ring %s below its lowest rank is refused',
+    async (ring) => {
+      await expect(running.sign(ring, { message })).toRefuseWith('SIGNING_POLICY_DENIED', {
+        ring,
+        policyId: 'lowest-rank',
+        expected: ring,
+        actual: 'mtls',
+      });
+    },
+  );
 
   test('of a higher rank than the lowest is served', async () => {
     expect((await running.sign('peer', { message })).ring).toBe('peer');
@@ -224,12 +250,16 @@ describe('a call', () => {
   test.each(['', 'EC', 'ec ', 'ec\0', 'constructor', '__proto__', 'ec/1'])(
     'to the ring %j that there is not is refused',
     async (ring) => {
-      await expect(running.sign(ring, { message })).toRefuseWith('KEY_NOT_FOUND', { keyId: ring });
+      await expect(running.sign(ring, { message })).toRefuseWith('KEY_NOT_FOUND', {
+        policyId: 'ring',
+        keyId: ring,
+      });
     },
   );
 
   test('to a ring with a long name is refused with a short one', async () => {
     await expect(running.sign('x'.repeat(500), { message })).toRefuseWith('KEY_NOT_FOUND', {
+      policyId: 'ring',
       keyId: 'x'.repeat(64),
     });
   });
@@ -272,13 +302,14 @@ describe('a call', () => {
 
   test('with the other kind of payload is refused', async () => {
     await expect(running.sign('digest', { message })).toRefuseWith('PAYLOAD_KIND_MISMATCH', {
+      policyId: 'payload-kind',
       ring: 'digest',
       expected: 'digest',
       actual: 'message',
     });
     await expect(running.sign('ec', { digest: new Uint8Array(32) })).toRefuseWith(
       'PAYLOAD_KIND_MISMATCH',
-      { ring: 'ec', expected: 'message', actual: 'digest' },
+      { policyId: 'payload-kind', ring: 'ec', expected: 'message', actual: 'digest' },
     );
     await expect(running.sign('ec', {})).toRefuseWith('REQUEST_MALFORMED', { field: 'payload' });
   });
@@ -289,6 +320,7 @@ describe('a call', () => {
     await expect(
       running.sign('ec', { message: new Uint8Array(MAX_MESSAGE_BYTES + 1) }),
     ).toRefuseWith('MESSAGE_TOO_LARGE', {
+      policyId: 'payload-limit',
       field: 'message',
       limitBytes: '61440',
       actualBytes: '61441',

@@ -448,6 +448,7 @@ describe('an index and an edge that can’t be of one log', () => {
     timeMarkMs: 0,
     policyVersion: 1,
     policyDigest: new Uint8Array(32),
+    policyAppliedAtMs: 0,
     adminSequence: 0,
     svn: 1,
     logSize: edge.size,

@@ -33,7 +33,8 @@ import '../support/matchers.ts';
 
 const message = utf8('release 1.2.3');
 const digest = new Uint8Array(createHash('sha256').update(message).digest());
-const MTLS_PRINCIPAL = `mtls:${createHash('sha256').update(Uint8Array.of(0x30, 0)).digest('hex')}`;
+const CI = { caller: 'ci', callerId: 'spiffe://test.example/ci' };
+const LOCAL = { caller: 'local', callerId: 'peer:local' };
 
 const RINGS = {
   ec: { algorithm: 'ES256' },
@@ -54,11 +55,11 @@ const tokenSignatures = (world: World): number =>
 
 describe('the leaf of a signature', () => {
   test.each([
-    ['ec', { message }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
-    ['hsm', { message }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
-    ['digest', { digest }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
-    ['ed', { message }, PEER_CALLER, 'peer:local', 'peer'],
-    ['ed', { message }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
+    ['ec', { message }, MTLS_CALLER, CI, 'mtls'],
+    ['hsm', { message }, MTLS_CALLER, CI, 'mtls'],
+    ['digest', { digest }, MTLS_CALLER, CI, 'mtls'],
+    ['ed', { message }, PEER_CALLER, LOCAL, 'peer'],
+    ['ed', { message }, MTLS_CALLER, CI, 'mtls'],
   ] as const)('of ring %s has exactly the members of the specification', async (...row) => {
     const [ring, payload, untrustedCaller, caller, rank] = row;
     const { world, running } = await begun(`leaf ${ring} ${rank}`);
@@ -77,7 +78,7 @@ describe('the leaf of a signature', () => {
       version: 1,
       kid: answer.kid,
       alg: RINGS[ring].algorithm,
-      caller,
+      ...caller,
       rank,
       toBeSignedHash: createHash('sha256').update(input).digest('hex'),
       policyVersion: 1,

@@ -3,6 +3,7 @@
  * (docs/spec/policy.md, "Decision"). Default is deny; the first rule that fails is the answer.
  */
 import type { Details, Reason } from '../error-code.ts';
+import { MAX_RING_NAME_LENGTH } from '../limits.ts';
 import type { CallerIdentity, PolicyCaller } from './caller.ts';
 import type { Policy } from './document.ts';
 import { rankNumber, type PayloadKind, type PolicyRing, type Rank } from './ring.ts';
@@ -70,9 +71,11 @@ export class PolicyRules {
     ring: name,
   }: Pick<Asked, 'identity' | 'rank' | 'ring'>): Allowed | Denied {
     const caller = this.#callers.get(identity);
-    if (caller === undefined) return denied('caller', 'SIGNING_POLICY_DENIED', { ring: name });
+    if (caller === undefined) {
+      return denied('caller', 'SIGNING_POLICY_DENIED', { ring: shortName(name) });
+    }
     const ring = this.#rings.get(name);
-    if (ring === undefined) return denied('ring', 'KEY_NOT_FOUND', { keyId: name });
+    if (ring === undefined) return denied('ring', 'KEY_NOT_FOUND', { keyId: shortName(name) });
     if (!ring.callers.has(caller.name)) {
       return denied('ring-callers', 'SIGNING_POLICY_DENIED', { ring: name });
     }
@@ -114,6 +117,9 @@ export class PolicyRules {
     return this.forbids(admitted.ring, asked) ?? admitted;
   }
 }
+
+/** A ring that is not there can have any name. */
+const shortName = (name: string): string => name.slice(0, MAX_RING_NAME_LENGTH);
 
 function denied(rule: Rule, reason: Reason, details: Details): Denied {
   return { allowed: false, rule, reason, details: { policyId: rule, ...details } };

@@ -72,7 +72,7 @@ const WRONG: readonly ((client: SealwrightClient) => Promise<unknown>)[] = [
     Promise.all(
       [1, 2, 3, 4, 5, 6].map(() => client.getEvidence(new Uint8Array(32), { fresh: true })),
     ),
-  (client) => client.commitGenesis(devManifest()),
+  (client) => client.commitGenesis(devManifest({})),
   (client) => client.getEntries(1_000_000, 1),
   (client) => client.sign({ ring: 'es256-hsm', payload: message('') }, { timeoutMs: 1 }),
 ];

@@ -165,7 +165,9 @@ export class Rig {
     return GetStatusResponse.decode(await this.host.call(METHODS.getStatus, NOTHING));
   }
 
-  async genesis(manifest = manifestOf(RINGS)): Promise<CommitGenesisResponse> {
+  async genesis(
+    manifest = manifestOf(RINGS, { nowMs: Date.now() }),
+  ): Promise<CommitGenesisResponse> {
     const request = CommitGenesisRequest.encode({ manifest }).finish();
     return CommitGenesisResponse.decode(await this.host.call(METHODS.commitGenesis, request));
   }
