@@ -64,6 +64,14 @@ const KINDS = {
     to: '"deactivated"',
     reason: '"rotation"',
   },
+  emergency: {
+    call: '"suspend"',
+    ring: '"release"',
+    version: '0',
+    sequence: '4',
+    statementDigest: fixed('statement'),
+    approvedBy: '["alice","bob"]',
+  },
   signature: {
     ...key,
     ...call,

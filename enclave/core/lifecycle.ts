@@ -24,14 +24,14 @@ const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
 };
 
 /** What may be called in which phase; GetStatus is answered in all of them. */
-export type Command = 'genesis' | 'keys' | 'sign';
+export type Command = 'genesis' | 'keys' | 'sign' | 'administer';
 
 const ALLOWED: Readonly<Record<Phase, readonly Command[]>> = {
   booting: [],
   setup: ['genesis'],
   unsealed: [],
   attested: ['keys'],
-  serving: ['keys', 'sign'],
+  serving: ['keys', 'sign', 'administer'],
   draining: ['keys', 'sign'],
   halted: [],
 };

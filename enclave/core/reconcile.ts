@@ -5,7 +5,7 @@
 import { Refusal } from '../wire/error-code.ts';
 import type { EmergencyCall, EmergencyStatement } from '../wire/policy/emergency.ts';
 import { scopeDifference, type RingScope } from '../wire/policy/ring.ts';
-import { mayBecome, type KeyState } from './key-state.ts';
+import { maySignAgain, mayBecome, type KeyState } from './key-state.ts';
 
 /** What planning looks at of a key version. */
 interface KnownKey {
@@ -35,9 +35,6 @@ export interface Plan<Key> {
   readonly transitions: readonly Transition<Key>[];
 }
 
-/** States of a key for which its ring needs no new version: it signs, or may do so again. */
-const HELD: readonly KeyState[] = ['active', 'suspended'];
-
 /** `wanted` are the rings of the next policy, `known` all that were ever born. Throws Refusal `SCOPE_IMMUTABLE`. */
 export function reconcile<Key extends KnownKey>(
   wanted: readonly RingScope[],
@@ -48,14 +45,14 @@ export function reconcile<Key extends KnownKey>(
     const ring = known.get(scope.name);
     if (ring !== undefined) requireSameScope(ring.scope, scope);
     const keys = ring?.keys ?? [];
-    if (keys.some(({ record }) => HELD.includes(record.state))) continue;
+    if (keys.some(({ record }) => maySignAgain(record.state))) continue;
     // A version is never used twice: whoever keeps a public key by ring and version keeps the right one.
     births.push({ scope, version: Math.max(0, ...keys.map(({ record }) => record.version)) + 1 });
   }
   const names = new Set(wanted.map(({ name }) => name));
   const transitions = [...known]
     .filter(([name]) => !names.has(name))
-    .flatMap(([, { keys }]) => keys.filter(({ record }) => HELD.includes(record.state)))
+    .flatMap(([, { keys }]) => keys.filter(({ record }) => maySignAgain(record.state)))
     .map((key) => ({ key, to: 'deactivated' as const }));
   return { births, transitions };
 }

@@ -140,7 +140,11 @@ export function leafOf(
 }
 
 /** Rejects with Refusal. */
-export async function signatureOf({ key, input, encoding }: Allowed): Promise<Uint8Array> {
+export async function signatureOf({ key, scope, input, encoding }: Allowed): Promise<Uint8Array> {
+  // Batches wait between their items, and keys may be stopped meanwhile.
+  if (key.state !== 'active') {
+    throw new Refusal('KEY_STATE_FORBIDS_SIGNING', { keyId: scope.name, keyState: key.state });
+  }
   const form = encoding === SignatureEncoding.SIGNATURE_ENCODING_P1363 ? 'p1363' : 'der';
   try {
     return await key.signer.sign(input, form);
@@ -193,7 +197,7 @@ function checked(
   const ring = rings.get(scope.name);
   const key = ring?.active;
   if (key === undefined) {
-    const keyState = ring?.keys.at(-1)?.record.state ?? 'destroyed';
+    const keyState = ring?.keys.at(-1)?.state ?? 'destroyed';
     throw new Refusal('KEY_STATE_FORBIDS_SIGNING', { keyId: scope.name, keyState });
   }
   return { request, caller, scope, key, policyVersion: policy.version, encoding, input };

@@ -47,7 +47,7 @@ export const RECORD_TYPES = [
 export type RecordType = (typeof RECORD_TYPES)[number];
 
 /** The longest entry takes some 220 bytes, and the index must stay a record of at most 1 MiB. */
-const MAX_RECORDS = 4096;
+export const MAX_RECORDS = 4096;
 const RECORD_ID = /^[a-z0-9/-]{0,100}$/;
 
 export function recordKey(name: Pick<RecordName, 'type' | 'id'>): string {

@@ -44,6 +44,17 @@ export type Leaf =
       readonly reason: string;
     }
   | {
+      readonly kind: 'emergency';
+      readonly call: string;
+      readonly ring: string;
+      /** 0: every version that the call could apply to. */
+      readonly version: number;
+      readonly sequence: number;
+      readonly statementDigest: string;
+      /** Names of admins. */
+      readonly approvedBy: readonly string[];
+    }
+  | {
       readonly kind: 'signature';
       readonly ring: string;
       readonly version: number;

@@ -22,6 +22,8 @@ function about(leaf: LogLeaf): string {
       return `${keyOf(leaf)}, ${leaf.residency}`;
     case 'key-state':
       return `${leaf.ring}/${String(leaf.version)} ${leaf.from} to ${leaf.to}: ${printable(leaf.reason)}`;
+    case 'emergency':
+      return `${leaf.call} ${leaf.ring}${leaf.version === 0 ? '' : `/${String(leaf.version)}`}, statement ${String(leaf.sequence)}, approved by ${leaf.approvedBy.join(' ')}`;
     case 'signature':
       return `${keyOf(leaf)} for ${leaf.caller}`;
     case 'refusal':

@@ -3,6 +3,7 @@
  * states and reasons are only checked to be words, so that a later release's leaves can still be shown.
  */
 import { ObjectReader } from '../../enclave/wire/closed-schema.ts';
+import { MAX_APPROVALS } from '../../enclave/wire/limits.ts';
 import { parseSignedJson } from '../../enclave/wire/signed-json.ts';
 import { MAX_LEAF_BYTES } from '../../enclave/wire/tlog.ts';
 
@@ -57,6 +58,19 @@ export interface KeyStateLeaf extends LeafBase {
   readonly reason: string;
 }
 
+export interface EmergencyLeaf extends LeafBase {
+  readonly kind: 'emergency';
+  readonly call: string;
+  readonly ring: string;
+  /** 0: every version that the call could apply to. */
+  readonly version: number;
+  readonly sequence: number;
+  /** docs/spec/admin-statements.md. */
+  readonly statementDigest: Uint8Array;
+  /** Names of the admins who approved. */
+  readonly approvedBy: readonly string[];
+}
+
 export interface SignatureLeaf extends LeafBase {
   readonly kind: 'signature';
   readonly ring: string;
@@ -86,7 +100,14 @@ export interface RefusalLeaf extends LeafBase {
 }
 
 export type LogLeaf =
-  GenesisLeaf | BootLeaf | PolicyLeaf | KeyBirthLeaf | KeyStateLeaf | SignatureLeaf | RefusalLeaf;
+  | GenesisLeaf
+  | BootLeaf
+  | PolicyLeaf
+  | KeyBirthLeaf
+  | KeyStateLeaf
+  | EmergencyLeaf
+  | SignatureLeaf
+  | RefusalLeaf;
 
 const MEASUREMENT_BYTES = 48;
 const MAX_ATTRIBUTES = 64;
@@ -143,6 +164,16 @@ const KINDS = {
     from: reader.string('from', WORD),
     to: reader.string('to', WORD),
     reason: reader.string('reason', TEXT),
+  }),
+  emergency: (reader, base): EmergencyLeaf => ({
+    ...base,
+    kind: 'emergency',
+    call: reader.string('call', WORD),
+    ring: reader.string('ring', RING),
+    version: reader.integer('version', 0),
+    sequence: reader.integer('sequence', 1),
+    statementDigest: reader.hex('statementDigest', 32),
+    approvedBy: reader.strings('approvedBy', CALLER, MAX_APPROVALS),
   }),
   signature: (reader, base): SignatureLeaf => ({
     ...base,

@@ -52,6 +52,8 @@ function about(leaf: LogLeaf): string {
       : 'a time beyond the calendar';
   const at = `Its time, by the enclave's clock, is ${when}.`;
   switch (leaf.kind) {
+    case 'emergency':
+      return `It says that ${leaf.approvedBy.join(', ')} had ring ${leaf.ring} changed: ${leaf.call}, statement ${String(leaf.sequence)}. ${at}`;
     case 'signature':
       return (
         `It says that key ${leaf.ring}/${String(leaf.version)} (${leaf.alg}, ${leaf.kid}) was about to sign for ` +
