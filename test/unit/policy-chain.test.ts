@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../enclave/wire/bytes.ts';
 import { CallerRoots } from '../../enclave/wire/policy/chain.ts';
 import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
-import { testAuthority } from '../support/caller-certificate.ts';
+import { TEST_AUTHORITY } from '../support/fakes/callers.ts';
 import {
   CA_EXTENSIONS,
   hasOpenssl,
@@ -473,8 +473,8 @@ describe.skipIf(!hasOpenssl)('chains of openssl', { timeout: 120_000 }, () => {
 
 describe('a root whose key is no point of its curve', () => {
   it('is refused with its place', () => {
-    const { der, publicKey } = testAuthority();
-    const spki = publicKey.export({ format: 'der', type: 'spki' });
+    const der = TEST_AUTHORITY.certificate;
+    const spki = new X509Certificate(der).publicKey.export({ format: 'der', type: 'spki' });
     const at = Buffer.from(der).indexOf(spki) + spki.byteLength - 1;
     const spoilt = Uint8Array.from(der);
     spoilt[at] = (spoilt[at] ?? 0) ^ 1;

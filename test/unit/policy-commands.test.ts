@@ -12,12 +12,12 @@ import {
   readPolicyFile,
 } from '../../src/cli/policy/read-policy.ts';
 import { encodePem } from '../../src/simulator/x509.ts';
-import { testAuthority } from '../support/caller-certificate.ts';
+import { TEST_AUTHORITY } from '../support/fakes/callers.ts';
 import { testAdmin } from '../support/policies.ts';
 
 const NOW = Date.parse('2027-01-31T08:00:00Z');
 const admins = [testAdmin('alice'), testAdmin('bob'), testAdmin('carol')];
-const authority = testAuthority().der;
+const authority = TEST_AUTHORITY.certificate;
 
 let folder = '';
 beforeAll(() => {
