@@ -1,19 +1,14 @@
 /**
  * An admin's SSH key for development: made, kept and used here, so that `dev` can play every part without
- * ssh-keygen. People use `ssh-keygen -Y sign` and their own keys.
+ * ssh-keygen. It is kept as ssh-keygen wants it, so that people can approve with it what "policy build" made.
  */
-import {
-  createHash,
-  createPrivateKey,
-  generateKeyPairSync,
-  sign,
-  type KeyObject,
-} from 'node:crypto';
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatBytes, lengthPrefixed, u32, utf8 } from '../../enclave/wire/bytes.ts';
 import { signedBytes, type SshsigNamespace } from '../../enclave/wire/sshsig.ts';
 import { toBase64 } from '../../enclave/wire/tlog-note.ts';
+import { encodeOpensshKey, parseOpensshKey } from './openssh-key.ts';
 import { replaceFile } from './private-file.ts';
 
 const KEY_TYPE = 'ssh-ed25519';
@@ -63,12 +58,14 @@ function strings(...parts: readonly Uint8Array[]): Uint8Array {
   return concatBytes(...parts.map(lengthPrefixed));
 }
 
-/** The admin of a state folder, drawn when there is none. */
+/** The admin of a state folder, drawn when there is none: a key file as ssh-keygen takes it, with its `.pub` beside it. */
 export function ensureSshAdmin(folder: string, name: string): SshAdmin {
-  const file = join(folder, `${name}.pem`);
-  if (existsSync(file)) return new SshAdmin(name, createPrivateKey(readFileSync(file)));
+  const file = join(folder, name);
+  if (existsSync(file)) return new SshAdmin(name, parseOpensshKey(readFileSync(file, 'utf8')));
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { privateKey } = generateKeyPairSync('ed25519');
-  replaceFile(file, privateKey.export({ format: 'pem', type: 'pkcs8' }) as string, 0o600);
-  return new SshAdmin(name, privateKey);
+  const admin = new SshAdmin(name, privateKey);
+  replaceFile(`${file}.pub`, `${admin.publicKey} ${name}\n`, 0o644);
+  replaceFile(file, encodeOpensshKey(privateKey, name), 0o600);
+  return admin;
 }
