@@ -12,6 +12,11 @@ export class RateLimits {
   readonly #fullAtMs = new Map<string, number>();
   #sweepAtSize = SWEEP_AT_LEAST;
 
+  /** Buckets that are kept. */
+  get size(): number {
+    return this.#fullAtMs.size;
+  }
+
   /** Takes a token of both buckets, or of none. Throws Refusal. */
   take(ring: PolicyRing, callerName: string, nowMs: number): void {
     const { callerPerSecond, ringPerSecond } = ring.limits;

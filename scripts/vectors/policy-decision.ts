@@ -90,6 +90,15 @@ function decisions(): VectorCase[] {
       ring: 'text',
       payload: text(101),
     }),
+    ...[0, 31, 33].map((byteLength) =>
+      denies(
+        `digest-${String(byteLength)}`,
+        'a digest of another hash',
+        'payload-limit',
+        'DIGEST_LENGTH_MISMATCH',
+        { payload: { kind: 'digest', byteLength } },
+      ),
+    ),
     denies('old', 'a millisecond too late', 'valid-for', policy, { ageMs: 3_600_001 }),
   ];
 }

@@ -6,7 +6,10 @@ import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
 import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
-import type { CommitGenesisResponse } from '../gen/sealwright/v1/genesis.ts';
+import type {
+  CommitGenesisResponse,
+  ProposeGenesisResponse,
+} from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import type { Key } from '../gen/sealwright/v1/keys.ts';
 import { LogServiceService } from '../gen/sealwright/v1/log.ts';
@@ -18,6 +21,8 @@ import { PolicyServiceService } from '../gen/sealwright/v1/policy.ts';
 import type {
   ApplyEmergencyResponse,
   ApplyPolicyResponse,
+  ExplainRequest,
+  ExplainResponse,
   GetPolicyResponse,
 } from '../gen/sealwright/v1/policy.ts';
 import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing.ts';
@@ -114,6 +119,15 @@ export class SealwrightClient {
     return (await this.#call(KeyServiceService.listKeys, {}, options)).keys;
   }
 
+  /** What the policy in force says about a request of ours, which is not made. */
+  explain(
+    request: Omit<ExplainRequest, 'payloadBytes'> & { readonly payloadBytes: number },
+    options?: CallOptions,
+  ): Promise<ExplainResponse> {
+    const payloadBytes = BigInt(request.payloadBytes);
+    return this.#call(PolicyServiceService.explain, { ...request, payloadBytes }, options);
+  }
+
   /** Checks nothing of the answer; `checkSignedAnswer` does. */
   sign(request: SignInput, options?: CallOptions): Promise<SignResponse> {
     return this.#call(SigningServiceService.sign, completed(request), options);
@@ -161,10 +175,20 @@ export class SealwrightClient {
     return this.#call(LogServiceService.getConsistencyProof, request, options);
   }
 
-  commitGenesis(manifest: Uint8Array, options?: CallOptions): Promise<CommitGenesisResponse> {
+  /** Cluster id, statement to be approved, and setup evidence over both: it is for the admins to verify. */
+  proposeGenesis(manifest: Uint8Array, options?: CallOptions): Promise<ProposeGenesisResponse> {
+    return this.#call(GenesisServiceService.proposeGenesis, { manifest }, options);
+  }
+
+  /** `approvals` are SSH signatures over the statement of the newest proposal, armored or binary. */
+  commitGenesis(
+    clusterId: Uint8Array,
+    approvals: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<CommitGenesisResponse> {
     return this.#call(
       GenesisServiceService.commitGenesis,
-      { manifest },
+      { clusterId, approvals: [...approvals] },
       { timeoutMs: GENESIS_TIMEOUT_MS, ...options },
     );
   }

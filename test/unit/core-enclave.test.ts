@@ -76,7 +76,7 @@ describe('an enclave with a ring of every kind', () => {
   beforeAll(async () => {
     running = await world.boot();
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
-    const born = await running.commitGenesis(manifestOf(ALL_RINGS));
+    const born = await running.genesis(manifestOf(ALL_RINGS));
     expect(born).toMatchObject({ tokenSerial: 'fake-0001', rings: Object.keys(ALL_RINGS).length });
     before = await running.keys();
     rebooted = await world.reboot(running);
@@ -187,6 +187,7 @@ describe('a call', () => {
     [
       'mtls with six certificates',
       { rank: 3, certificates: Array<Uint8Array>(6).fill(certificate), socket: '' },
+      'chain-length',
     ],
     [
       'mtls with a huge certificate',
@@ -296,7 +297,12 @@ describe('a call', () => {
   test.each([31, 33, 0, 64])('with a digest of %d bytes is refused', async (length) => {
     await expect(running.sign('digest', { digest: new Uint8Array(length) })).toRefuseWith(
       'DIGEST_LENGTH_MISMATCH',
-      { field: 'digest', expectedBytes: '32', actualBytes: String(length) },
+      {
+        policyId: 'payload-limit',
+        field: 'digest',
+        expectedBytes: '32',
+        actualBytes: String(length),
+      },
     );
   });
 
@@ -369,7 +375,7 @@ describe('a call', () => {
   });
 
   test('for a genesis is refused', async () => {
-    await expect(running.commitGenesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED', {});
+    await expect(running.genesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED', {});
   });
 
   test('does not change when the bytes it came in do', async () => {
@@ -485,7 +491,7 @@ describe('the phases', () => {
     running.enclave.startDraining();
     expect((await running.status()).phase).toBe(Phase.PHASE_DRAINING);
     expect((await running.sign('a', { message })).version).toBe(1);
-    await expect(running.commitGenesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED');
+    await expect(running.genesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED');
   });
 
   test('when halted allow status only, with the reason', async () => {
@@ -497,7 +503,7 @@ describe('the phases', () => {
     const haltReason = 'PIN_REJECTED';
     await expect(halted.sign('a', { message })).toRefuseWith('ENCLAVE_HALTED', { haltReason });
     await expect(halted.keys()).toRefuseWith('ENCLAVE_HALTED', { haltReason });
-    await expect(halted.commitGenesis(manifestOf({}))).toRefuseWith('ENCLAVE_HALTED', {
+    await expect(halted.genesis(manifestOf({}))).toRefuseWith('ENCLAVE_HALTED', {
       haltReason,
     });
     halted.enclave.startDraining();

@@ -130,7 +130,6 @@ describe('refusals of authenticated callers', () => {
       { rank: 2, certificates: [Uint8Array.of(0x30, 0)], socket: 'local' },
       { rank: 0, certificates: [Uint8Array.of(0x30, 0)], socket: 'local' },
       { rank: 5, certificates: [Uint8Array.of(0x30, 0)], socket: 'local' },
-      { rank: 3, certificates: Array<Uint8Array>(6).fill(Uint8Array.of(0x30)), socket: '' },
     ];
     for (const untrustedCaller of strangers) {
       await expect(running.call(METHODS.sign, new Uint8Array(0), { untrustedCaller })).toRefuseWith(

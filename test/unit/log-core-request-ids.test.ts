@@ -4,7 +4,6 @@ import { RequestIds, type RequestIdentity } from '../../enclave/log/request-ids.
 import { TokenFailure } from '../../enclave/ports.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { Refusal } from '../../enclave/wire/error-code.ts';
-import type { UntrustedCaller } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import {
   MAX_KEPT_ANSWERS,
   MAX_KEPT_ANSWERS_OF_CALLER,

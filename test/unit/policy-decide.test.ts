@@ -85,7 +85,8 @@ describe('a whole small world', () => {
     ];
     if (ring === 'no-such-ring' || !callers.includes(caller)) return false;
     const goodRank = { session: 1, signed: 2, mtls: 3, peer: 4 }[rank] <= rankNumber(lowest);
-    const goodSize = payload.kind === 'digest' || payload.byteLength <= 32;
+    const { byteLength } = payload;
+    const goodSize = payload.kind === 'digest' ? byteLength === 32 : byteLength <= 32;
     return goodRank && payload.kind === kind && goodSize && ageMs <= VALID_FOR_SECONDS * 1000;
   }
 });

@@ -96,7 +96,14 @@ export class PolicyRules {
       const details = { ring: ring.name, expected: ring.payloadKind, actual: payload.kind };
       return denied('payload-kind', 'PAYLOAD_KIND_MISMATCH', details);
     }
-    if (payload.byteLength > ring.maxBytes && payload.kind === 'message') {
+    if (payload.kind === 'digest' && payload.byteLength !== ring.maxBytes) {
+      return denied('payload-limit', 'DIGEST_LENGTH_MISMATCH', {
+        field: 'digest',
+        expectedBytes: String(ring.maxBytes),
+        actualBytes: String(payload.byteLength),
+      });
+    }
+    if (payload.byteLength > ring.maxBytes) {
       return denied('payload-limit', 'MESSAGE_TOO_LARGE', {
         field: 'message',
         limitBytes: String(ring.maxBytes),

@@ -2,12 +2,12 @@
  * Would this be signed, and which rule decides? The same function as in the enclave, asked offline, and the same words
  * for both (docs/spec/policy.md, "Decision").
  */
-import type { Reason } from '../../../enclave/wire/error-code.ts';
 import { CallerRoots, type ChainProblem } from '../../../enclave/wire/policy/chain.ts';
+import type { CallerIdentity } from '../../../enclave/wire/policy/caller.ts';
 import { PolicyRules, type Asked, type Rule } from '../../../enclave/wire/policy/decide.ts';
 import type { Policy } from '../../../enclave/wire/policy/document.ts';
-import type { Rank } from '../../../enclave/wire/policy/ring.ts';
-import type { CallerIdentity } from '../../../enclave/wire/policy/caller.ts';
+import type { Rank, RingLimits } from '../../../enclave/wire/policy/ring.ts';
+import type { ExplainResponse } from '../../gen/sealwright/v1/policy.ts';
 
 /** Who asks: what a host would pass on, or the identity that is found in it. */
 export type Presented =
@@ -23,9 +23,9 @@ export interface Question extends Pick<Asked, 'ring' | 'payload' | 'ageMs'> {
 /** An answer with all that its words need. */
 export interface Explanation {
   readonly allowed: boolean;
-  /** The rule that denies; undefined when none does. */
-  readonly rule: Rule | undefined;
-  readonly reason: Reason | undefined;
+  /** The rule that denies, and the reason of its refusal; undefined when none does. */
+  readonly rule: string | undefined;
+  readonly reason: string | undefined;
   /** As the policy names the caller; undefined when it does not. */
   readonly caller: string | undefined;
   /** Undefined when a chain says nothing about anybody. */
@@ -33,7 +33,11 @@ export interface Explanation {
   readonly ring: string;
   readonly payload: Asked['payload'];
   readonly details: Readonly<Record<string, string | undefined>>;
+  /** Of the ring, when it is allowed: they were not asked. */
+  readonly limits: RingLimits;
 }
+
+const NO_LIMITS: RingLimits = { callerPerSecond: undefined, ringPerSecond: undefined };
 
 /** Throws RangeError for a policy whose roots can't be roots. */
 export function explain(policy: Policy, question: Question): Explanation {
@@ -46,29 +50,67 @@ export function explain(policy: Policy, question: Question): Explanation {
     const details = { policyId: 'caller', actual: who.problem };
     const reason = 'CALLER_UNAUTHENTICATED';
     const nobody = { caller: undefined, identity: undefined };
-    return { allowed: false, rule: 'caller', reason, ...nobody, ring, payload, details };
+    const limits = NO_LIMITS;
+    return { allowed: false, rule: 'caller', reason, ...nobody, ring, payload, details, limits };
   }
   const { identity, rank } = who;
   const rules = new PolicyRules(policy);
   const asked = { ring, payload, identity, caller: rules.caller(identity)?.name };
   const decision = rules.decide({ identity, rank, ring, payload, ageMs });
   if (decision.allowed) {
-    return { allowed: true, rule: undefined, reason: undefined, details: {}, ...asked };
+    const { limits } = decision.ring;
+    return { allowed: true, rule: undefined, reason: undefined, details: {}, limits, ...asked };
   }
   const { rule, reason, details } = decision;
-  return { allowed: false, rule, reason, details, ...asked };
+  return { allowed: false, rule, reason, details, limits: NO_LIMITS, ...asked };
 }
 
-/** One sentence. */
+/** What the running enclave answered to the same question. */
+export function explained(
+  { ring, payload }: Pick<Asked, 'ring' | 'payload'>,
+  answer: ExplainResponse,
+): Explanation {
+  const perSecond = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
+  const word = (text: string): string | undefined => (text === '' ? undefined : text);
+  return {
+    allowed: answer.allowed,
+    rule: word(answer.rule),
+    reason: word(answer.reason),
+    caller: word(answer.caller),
+    identity: word(answer.callerId),
+    ring,
+    payload,
+    details: answer.details,
+    limits: {
+      callerPerSecond: perSecond(answer.callerPerSecond),
+      ringPerSecond: perSecond(answer.ringPerSecond),
+    },
+  };
+}
+
+/** One sentence, and one about limits when it is allowed. */
 export function explanationText(explanation: Explanation): string {
-  const { allowed, caller, identity, ring, payload, rule, reason } = explanation;
-  const what =
-    payload.kind === 'digest' ? 'a digest' : `a message of ${String(payload.byteLength)} bytes`;
+  const { allowed, caller, identity, ring, payload, rule, reason, limits } = explanation;
+  const length = String(payload.byteLength);
+  const what = payload.kind === 'digest' ? 'a digest' : `a message of ${length} bytes`;
   if (allowed) {
-    return `allowed: caller ${caller ?? ''} (${identity ?? ''}) may have ${what} signed with ring ${ring}`;
+    const who = `caller ${caller ?? ''} (${identity ?? ''})`;
+    return `allowed: ${who} may have ${what} signed with ring ${ring}\n${limitsText(limits)}`;
   }
-  if (rule === undefined) return `denied with ${String(reason)}`;
-  return `denied by rule "${rule}" with ${String(reason)}: ${RULE_WORDS[rule](explanation)}`;
+  const words = Object.hasOwn(RULE_WORDS, rule ?? '')
+    ? RULE_WORDS[rule as Rule](explanation)
+    : 'a rule of a newer service';
+  return `denied by rule "${rule ?? ''}" with ${reason ?? ''}: ${words}`;
+}
+
+function limitsText({ callerPerSecond, ringPerSecond }: RingLimits): string {
+  const parts = [
+    ...(callerPerSecond === undefined
+      ? []
+      : [`${String(callerPerSecond)} a second for this caller`]),
+    ...(ringPerSecond === undefined ? [] : [`${String(ringPerSecond)} a second for the ring`]),
+  ];
+  return parts.length === 0 ? 'no rate limit' : `at most ${parts.join(', ')}; none was taken now`;
 }
 
 const RULE_WORDS: Readonly<Record<Rule, (explanation: Explanation) => string>> = {
@@ -83,7 +125,9 @@ const RULE_WORDS: Readonly<Record<Rule, (explanation: Explanation) => string>> =
   'payload-kind': ({ ring, details }) =>
     `ring ${ring} signs a ${details['expected'] ?? ''}, and this is a ${details['actual'] ?? ''}`,
   'payload-limit': ({ ring, details }) =>
-    `ring ${ring} signs at most ${details['limitBytes'] ?? ''} bytes, and these are ${details['actualBytes'] ?? ''}`,
+    details['expectedBytes'] === undefined
+      ? `ring ${ring} signs at most ${details['limitBytes'] ?? ''} bytes, and these are ${details['actualBytes'] ?? ''}`
+      : `ring ${ring} signs digests of ${details['expectedBytes']} bytes, and this one has ${details['actualBytes'] ?? ''}`,
   'valid-for': () =>
     'the policy was applied longer ago than its validForSeconds: a new one must be applied',
 };

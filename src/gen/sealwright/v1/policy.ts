@@ -18,7 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { KeyState } from "./keys.ts";
+import { CallerRank, KeyState, PayloadKind } from "./keys.ts";
 
 /** The policy in force, and what admins change. */
 
@@ -78,6 +78,45 @@ export interface ApplyEmergencyResponse {
   readonly sequence: bigint;
   /** Keys that left their state, in order of version. */
   readonly changes: readonly KeyChange[];
+}
+
+/** ExplainRequest describes a request to sign without making it. */
+export interface ExplainRequest {
+  /** Required. Name of the ring. */
+  readonly ring: string;
+  /** Required. What the payload would be. */
+  readonly payloadKind: PayloadKind;
+  /** Length of the message or of the digest. */
+  readonly payloadBytes: bigint;
+}
+
+/** ExplainResponse is what the policy in force says about such a request of this very caller. */
+export interface ExplainResponse {
+  /** Whether every rule allows it. Neither keys nor rate limits are asked. */
+  readonly allowed: boolean;
+  /** The rule that denies it, as docs/spec/policy.md names it; empty when none does. */
+  readonly rule: string;
+  /** Reason that Sign would be refused with; empty when it would not. */
+  readonly reason: string;
+  /** Details of that refusal, as in ErrorInfo.metadata. */
+  readonly details: { [key: string]: string };
+  /** Name of the caller in the policy; empty when the policy has none. */
+  readonly caller: string;
+  /** Identity of the caller as leaves of the log name it; empty when nobody can be named. */
+  readonly callerId: string;
+  /** By what the caller is known. */
+  readonly rank: CallerRank;
+  /** Version of the policy that was asked. */
+  readonly policyVersion: bigint;
+  /** Requests of this caller that the ring takes in a second; 0 without a limit, and when it is denied. */
+  readonly callerPerSecond: number;
+  /** Requests of all callers that the ring takes in a second; 0 without a limit, and when it is denied. */
+  readonly ringPerSecond: number;
+}
+
+export interface ExplainResponse_DetailsEntry {
+  readonly key: string;
+  readonly value: string;
 }
 
 function createBaseGetPolicyRequest(): GetPolicyRequest {
@@ -572,6 +611,347 @@ export const ApplyEmergencyResponse: MessageFns<ApplyEmergencyResponse> = {
   },
 };
 
+function createBaseExplainRequest(): ExplainRequest {
+  return { ring: "", payloadKind: 0, payloadBytes: 0n };
+}
+
+export const ExplainRequest: MessageFns<ExplainRequest> = {
+  encode(message: ExplainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ring !== "") {
+      writer.uint32(10).string(message.ring);
+    }
+    if (message.payloadKind !== 0) {
+      writer.uint32(16).int32(message.payloadKind);
+    }
+    if (message.payloadBytes !== 0n) {
+      if (BigInt.asUintN(64, message.payloadBytes) !== message.payloadBytes) {
+        throw new globalThis.Error("value provided for field message.payloadBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.payloadBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ring = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.payloadKind = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.payloadBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainRequest>, I>>(base?: I): ExplainRequest {
+    return ExplainRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainRequest>, I>>(object: I): ExplainRequest {
+    const message = createBaseExplainRequest() as any;
+    message.ring = object.ring ?? "";
+    message.payloadKind = object.payloadKind ?? 0;
+    message.payloadBytes = (object.payloadBytes !== undefined && object.payloadBytes !== null)
+      ? BigInt(object.payloadBytes)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseExplainResponse(): ExplainResponse {
+  return {
+    allowed: false,
+    rule: "",
+    reason: "",
+    details: {},
+    caller: "",
+    callerId: "",
+    rank: 0,
+    policyVersion: 0n,
+    callerPerSecond: 0,
+    ringPerSecond: 0,
+  };
+}
+
+export const ExplainResponse: MessageFns<ExplainResponse> = {
+  encode(message: ExplainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.allowed !== false) {
+      writer.uint32(8).bool(message.allowed);
+    }
+    if (message.rule !== "") {
+      writer.uint32(18).string(message.rule);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    globalThis.Object.entries(message.details).forEach(([key, value]: [string, string]) => {
+      ExplainResponse_DetailsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    if (message.caller !== "") {
+      writer.uint32(42).string(message.caller);
+    }
+    if (message.callerId !== "") {
+      writer.uint32(50).string(message.callerId);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(56).int32(message.rank);
+    }
+    if (message.policyVersion !== 0n) {
+      if (BigInt.asUintN(64, message.policyVersion) !== message.policyVersion) {
+        throw new globalThis.Error("value provided for field message.policyVersion of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.policyVersion);
+    }
+    if (message.callerPerSecond !== 0) {
+      writer.uint32(72).uint32(message.callerPerSecond);
+    }
+    if (message.ringPerSecond !== 0) {
+      writer.uint32(80).uint32(message.ringPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.allowed = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = ExplainResponse_DetailsEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.details[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.callerId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.rank = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.policyVersion = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.callerPerSecond = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.ringPerSecond = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainResponse>, I>>(base?: I): ExplainResponse {
+    return ExplainResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainResponse>, I>>(object: I): ExplainResponse {
+    const message = createBaseExplainResponse() as any;
+    message.allowed = object.allowed ?? false;
+    message.rule = object.rule ?? "";
+    message.reason = object.reason ?? "";
+    message.details = (globalThis.Object.entries(object.details ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.caller = object.caller ?? "";
+    message.callerId = object.callerId ?? "";
+    message.rank = object.rank ?? 0;
+    message.policyVersion = (object.policyVersion !== undefined && object.policyVersion !== null)
+      ? BigInt(object.policyVersion)
+      : 0n;
+    message.callerPerSecond = object.callerPerSecond ?? 0;
+    message.ringPerSecond = object.ringPerSecond ?? 0;
+    return message;
+  },
+};
+
+function createBaseExplainResponse_DetailsEntry(): ExplainResponse_DetailsEntry {
+  return { key: "", value: "" };
+}
+
+export const ExplainResponse_DetailsEntry: MessageFns<ExplainResponse_DetailsEntry> = {
+  encode(message: ExplainResponse_DetailsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainResponse_DetailsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainResponse_DetailsEntry() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainResponse_DetailsEntry>, I>>(base?: I): ExplainResponse_DetailsEntry {
+    return ExplainResponse_DetailsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainResponse_DetailsEntry>, I>>(object: I): ExplainResponse_DetailsEntry {
+    const message = createBaseExplainResponse_DetailsEntry() as any;
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
 /** PolicyService shows the policy and takes what admins have signed; it asks for approvals, not for a caller. */
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
@@ -584,6 +964,16 @@ export const PolicyServiceService = {
     requestDeserialize: (value: Buffer): GetPolicyRequest => GetPolicyRequest.decode(value),
     responseSerialize: (value: GetPolicyResponse): Buffer => Buffer.from(GetPolicyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetPolicyResponse => GetPolicyResponse.decode(value),
+  },
+  /** Explain tells the caller how the policy decides about a request of its own. Nothing is signed, counted or logged. */
+  explain: {
+    path: "/sealwright.v1.PolicyService/Explain" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainRequest): Buffer => Buffer.from(ExplainRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainRequest => ExplainRequest.decode(value),
+    responseSerialize: (value: ExplainResponse): Buffer => Buffer.from(ExplainResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainResponse => ExplainResponse.decode(value),
   },
   /** ApplyPolicy puts the next policy into force and reconciles rings with it. */
   applyPolicy: {
@@ -612,6 +1002,8 @@ export const PolicyServiceService = {
 export interface PolicyServiceServer extends UntypedServiceImplementation {
   /** GetPolicy returns the policy in force. */
   getPolicy: handleUnaryCall<GetPolicyRequest, GetPolicyResponse>;
+  /** Explain tells the caller how the policy decides about a request of its own. Nothing is signed, counted or logged. */
+  explain: handleUnaryCall<ExplainRequest, ExplainResponse>;
   /** ApplyPolicy puts the next policy into force and reconciles rings with it. */
   applyPolicy: handleUnaryCall<ApplyPolicyRequest, ApplyPolicyResponse>;
   /** ApplyEmergency suspends, resumes or marks as compromised keys of one ring. */
@@ -634,6 +1026,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetPolicyResponse) => void,
+  ): ClientUnaryCall;
+  /** Explain tells the caller how the policy decides about a request of its own. Nothing is signed, counted or logged. */
+  explain(
+    request: ExplainRequest,
+    callback: (error: ServiceError | null, response: ExplainResponse) => void,
+  ): ClientUnaryCall;
+  explain(
+    request: ExplainRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainResponse) => void,
+  ): ClientUnaryCall;
+  explain(
+    request: ExplainRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainResponse) => void,
   ): ClientUnaryCall;
   /** ApplyPolicy puts the next policy into force and reconciles rings with it. */
   applyPolicy(
