@@ -8,26 +8,29 @@ import {
   type PayloadKind,
   type PolicyRing,
 } from '../../enclave/wire/policy/ring.ts';
+import { PayloadKind as WirePayloadKind } from '../gen/sealwright/v1/keys.ts';
 import { decodePemChain } from '../verifier/pem.ts';
 import { usageError } from './cli-error.ts';
+import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
 import type { Arguments, Command } from './command.ts';
+import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { readChunks, readSmallFile } from './input-file.ts';
 import { printJson, printText } from './output.ts';
-import { explain, explanationText, type Presented } from './policy/explain.ts';
-import { buildContext, readPolicyFile } from './policy/read-policy.ts';
+import {
+  explain,
+  explained,
+  explanationText,
+  type Explanation,
+  type Presented,
+} from './policy/explain.ts';
+import { buildContext, parsePolicyDocument, readPolicyFile } from './policy/read-policy.ts';
 
 export const policyExplain: Command = {
   name: 'policy explain',
   example:
     'npx sealwright policy explain --policy policy.yaml --caller ci --ring release --payload app.tar',
   options: {
-    policy: { value: 'FILE', help: 'YAML of the policy, or its document', required: true },
-    caller: {
-      value: 'WHO',
-      help: 'a name of the policy, an identity as the log has it, or PEM of a chain, leaf first',
-      required: true,
-    },
     ring: { value: 'RING', help: 'name of the key ring', required: true },
     payload: { value: 'FILE', help: 'what is to be signed; - is stdin', required: true },
     kind: {
@@ -35,42 +38,87 @@ export const policyExplain: Command = {
       help: 'send the file itself (message), or its hash (digest); default: what the ring signs',
       oneOf: PAYLOAD_KINDS,
     },
+    policy: { value: 'FILE', help: 'offline: YAML of a policy, or its document' },
+    caller: {
+      value: 'WHO',
+      help: 'offline: a name of the policy, an identity as the log has it, or PEM of a chain, leaf first',
+    },
     rank: {
       value: 'RANK',
-      help: 'by what the caller is known (default: mtls, or peer)',
+      help: 'offline: by what the caller is known (default: mtls, or peer)',
       oneOf: RANKS,
     },
-    applied: { value: 'TIME', help: 'when the policy was applied, UTC (default: now)' },
+    applied: { value: 'TIME', help: 'offline: when the policy was applied, UTC (default: now)' },
+    ...CLIENT_OPTIONS,
   },
   notes: [
-    'Says what the enclave would answer and which rule decides. It is the enclave’s own function, on this computer; ' +
-      'the service is not asked. Exit status 2 when it is denied.',
-    'Whether a key is suspended, and how many requests came within this second, is not in a policy: it is not asked.',
+    'Says whether it would be signed, and which rule decides. With --policy the enclave’s own function answers on this ' +
+      'computer, for any caller. Without it the running enclave answers, for the caller of this very connection. ' +
+      'Exit status 2 when it is denied.',
+    'Whether a key is suspended, and how many requests came within this second, is not in a policy: it is not asked. ' +
+      'The answer of a service passes through its host and is signed by nobody; it decides nothing.',
+    CLIENT_NOTE,
   ],
   run: runPolicyExplain,
 };
 
 async function runPolicyExplain(input: Arguments): Promise<number> {
-  const file = input.required('policy');
+  requireOneSide(input);
+  const explanation = await (input.text('policy') === undefined
+    ? askService(input)
+    : explainOffline(input, input.required('policy')));
+  if (input.json) printJson(explanation);
+  else printText(explanationText(explanation));
+  return explanation.allowed ? EXIT.ok : EXIT.verificationFailed;
+}
+
+/** Throws CliError (64) for options of both sides. */
+function requireOneSide(input: Arguments): void {
+  const offline = input.text('policy') !== undefined;
+  const strangers = offline ? Object.keys(CLIENT_OPTIONS) : ['caller', 'rank', 'applied'];
+  const stranger = strangers.find((name) => input.text(name) !== undefined);
+  if (stranger !== undefined) {
+    const side = offline ? 'with' : 'without';
+    throw usageError(
+      `--${stranger} is given ${side} --policy`,
+      'the service answers for this connection only; --policy FILE for anybody, and asks no service',
+      'leave one of them away',
+    );
+  }
+  if (offline && input.text('caller') === undefined) {
+    throw usageError('--policy is given without --caller', '--caller WHO', 'add it');
+  }
+}
+
+async function explainOffline(input: Arguments, file: string): Promise<Explanation> {
   const none = { current: undefined, clusterId: undefined };
   const { policy } = readPolicyFile(file, buildContext(file, none));
-  const name = input.required('ring');
-  const ring = policy.rings.find((one) => one.name === name);
   const nowMs = Date.now();
-  const explanation = explain(policy, {
+  return explain(policy, {
     presented: presentedBy(input, policy),
-    ring: name,
-    payload: await payloadOf(input, ring),
+    ring: input.required('ring'),
+    payload: await payloadOf(input, policy),
     ageMs: nowMs - appliedAt(input, nowMs),
     nowMs,
   });
-  if (input.json) printJson(explanation);
-  else {
-    printText(explanationText(explanation));
-    if (explanation.allowed && ring !== undefined) printText(limitsText(ring));
-  }
-  return explanation.allowed ? EXIT.ok : EXIT.verificationFailed;
 }
+
+function askService(input: Arguments): Promise<Explanation> {
+  return withClient(input, async (client) => {
+    // The host's word of the policy only says what `sign` would send of the file.
+    const { document } = await client.getPolicy();
+    const payload = await payloadOf(input, parsePolicyDocument(document).policy);
+    const ring = input.required('ring');
+    const payloadKind = PAYLOAD_KIND_NUMBERS[payload.kind];
+    const answer = await client.explain({ ring, payloadKind, payloadBytes: payload.byteLength });
+    return explained({ ring, payload }, answer);
+  });
+}
+
+const PAYLOAD_KIND_NUMBERS = {
+  digest: WirePayloadKind.PAYLOAD_KIND_DIGEST,
+  message: WirePayloadKind.PAYLOAD_KIND_MESSAGE,
+} as const satisfies Record<PayloadKind, number>;
 
 /** More than a chain may have, so that the answer is the policy’s. */
 const MAX_PEM_CERTIFICATES = 32;
@@ -100,10 +148,8 @@ function presentedBy(input: Arguments, policy: Policy): Presented {
 }
 
 /** What `sign` would send of the file. */
-async function payloadOf(
-  input: Arguments,
-  ring: PolicyRing | undefined,
-): Promise<Asked['payload']> {
+async function payloadOf(input: Arguments, policy: Policy): Promise<Asked['payload']> {
+  const ring = policy.rings.find(({ name }) => name === input.required('ring'));
   let length = 0;
   await readChunks('--payload', input.required('payload'), (chunk) => {
     length += chunk.byteLength;
@@ -124,14 +170,4 @@ function appliedAt(input: Arguments, nowMs: number): number {
   const ms = Date.parse(text);
   if (!Number.isNaN(ms) && text.endsWith('Z')) return ms;
   throw usageError(`--applied is "${text}"`, 'a UTC time like 2027-01-31T08:00:00Z', 'correct it');
-}
-
-function limitsText({ limits: { callerPerSecond, ringPerSecond } }: PolicyRing): string {
-  const parts = [
-    ...(callerPerSecond === undefined
-      ? []
-      : [`${String(callerPerSecond)} a second for this caller`]),
-    ...(ringPerSecond === undefined ? [] : [`${String(ringPerSecond)} a second for the ring`]),
-  ];
-  return parts.length === 0 ? 'no rate limit' : `at most ${parts.join(', ')}; none was taken now`;
 }

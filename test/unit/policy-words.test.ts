@@ -173,6 +173,7 @@ describe('policy explain', () => {
       ],
       rings: [
         ringSource('release', { payload: { kind: 'message', maxBytes: 10 } }),
+        ringSource('slow', { limits: { callerPerSecond: 2, ringPerSecond: 5 } }),
         ringSource('strict', { lowestRank: 'mtls', callers: ['idle'] }),
       ],
     }),
@@ -189,7 +190,20 @@ describe('policy explain', () => {
 
   it('says what is allowed', () => {
     expect(said({})).toBe(
-      'allowed: caller ci (peer:ci) may have a message of 10 bytes signed with ring release',
+      'allowed: caller ci (peer:ci) may have a message of 10 bytes signed with ring release\nno rate limit',
+    );
+  });
+
+  it('names the limits, which it does not ask', () => {
+    expect(said({ ring: 'slow' })).toContain(
+      '\nat most 2 a second for this caller, 5 a second for the ring; none was taken now',
+    );
+  });
+
+  it('says so when a newer service has a rule that is not known here', () => {
+    const newer = { ...explain(policy, { ...good, ring: 'x' }), rule: 'moon', reason: 'MOON_FULL' };
+    expect(explanationText(newer)).toBe(
+      'denied by rule "moon" with MOON_FULL: a rule of a newer service',
     );
   });
 
