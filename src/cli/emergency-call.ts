@@ -10,6 +10,7 @@ import { ATTESTED_NOTE, ATTESTED_OPTIONS, withAttested } from './attested.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
+import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { changeDocument, changeWords } from './key-changes.ts';
 import { hex, note, printJson, printText } from './output.ts';
@@ -44,11 +45,17 @@ export function emergencyCommand(call: EmergencyCall): Command {
         help: 'SSH key of ours: approves, and sends when there is no --out',
       },
       out: { value: 'FILE', help: 'write the statement instead of sending it; "-" is stdout' },
+      'cluster-id': {
+        value: 'HEX',
+        help: 'the cluster by your own records, instead of by evidence',
+      },
+      sequence: { value: 'N', help: 'instead of the service’s next one: nothing is asked of it' },
       ...ATTESTED_OPTIONS,
     },
     notes: [
       ABOUT[call],
-      'Cluster and sequence number are those of the service; of two statements with one number the first wins.',
+      'The cluster is the one that evidence proves, so that no host gets a statement about another; with --cluster-id ' +
+        'nothing is attested. Of two statements with one sequence number the first wins.',
       `By hand an approval is "${signCommand(NAMESPACE, 'FILE')}".`,
       ATTESTED_NOTE,
       CLIENT_NOTE,
@@ -69,36 +76,50 @@ async function runEmergencyCall(call: EmergencyCall, input: Arguments): Promise<
   }
   const hours = integerOption(input, 'hours', DEFAULT_HOURS, MAX_EMERGENCY_MS / HOUR_MS);
   const version = integerOption(input, 'version', 0, 0xffff_ffff);
-  const { provedPolicy } = await import('../client/attested-policy.ts');
-  return withAttested(input, async (attested) => {
-    const { untrustedAdminSequence, attestation } = await provedPolicy(attested);
-    const statement = checkedStatement({
-      call,
-      clusterId: hex(attestation.claims.clusterId),
-      ring: input.positional(0),
-      version,
-      sequence: untrustedAdminSequence + 1,
-      notAfter: Date.now() + hours * HOUR_MS,
-      reason: input.required('reason'),
-    });
-    const approval =
-      keyFile === undefined ? undefined : await signWithSshKeygen(NAMESPACE, statement, keyFile);
-    if (out !== undefined) {
-      writeOutput('out', out, statement);
-      if (approval !== undefined && out !== '-') {
-        writeOutput('out', `${out}.sig`, approval);
-        note(`approval written to ${out}.sig`);
-      }
-      if (input.json) printJson({ statement: out });
-      return EXIT.ok;
-    }
-    const answer = await attested.service.applyEmergency(
-      statement,
-      approval === undefined ? [] : [approval],
-    );
+  const { clusterId, sequence } = await target(input);
+  const statement = checkedStatement({
+    call,
+    clusterId,
+    ring: input.positional(0),
+    version,
+    sequence,
+    notAfter: Date.now() + hours * HOUR_MS,
+    reason: input.required('reason'),
+  });
+  const approvals =
+    keyFile === undefined ? [] : [await signWithSshKeygen(NAMESPACE, statement, keyFile)];
+  if (out === undefined) {
+    const answer = await withClient(input, (client) => client.applyEmergency(statement, approvals));
     tellEmergency(input, answer.sequence, answer.changes);
     return EXIT.ok;
-  });
+  }
+  writeOutput('out', out, statement);
+  for (const approval of out === '-' ? [] : approvals) {
+    writeOutput('out', `${out}.sig`, approval);
+    note(`approval written to ${out}.sig`);
+  }
+  if (input.json) printJson({ statement: out, sequence });
+  return EXIT.ok;
+}
+
+/** Which cluster, and which of its statements this is. */
+async function target(
+  input: Arguments,
+): Promise<{ readonly clusterId: string; readonly sequence: number }> {
+  const known = input.text('cluster-id');
+  if (known !== undefined && !/^[0-9a-f]{64}$/.test(known)) {
+    throw usageError(`--cluster-id is "${known}"`, '64 lower-case hex digits', 'correct it');
+  }
+  const given = integerOption(input, 'sequence', 0, Number.MAX_SAFE_INTEGER);
+  if (known === undefined) {
+    const { provedPolicy } = await import('../client/attested-policy.ts');
+    const { untrustedAdminSequence, attestation } = await withAttested(input, provedPolicy);
+    const sequence = given === 0 ? untrustedAdminSequence + 1 : given;
+    return { clusterId: hex(attestation.claims.clusterId), sequence };
+  }
+  if (given !== 0) return { clusterId: known, sequence: given };
+  const { adminSequence } = await withClient(input, (client) => client.getPolicy());
+  return { clusterId: known, sequence: Number(adminSequence) + 1 };
 }
 
 /** What came of a statement. */
@@ -130,6 +151,6 @@ function integerOption(input: Arguments, name: string, otherwise: number, max: n
   const text = input.text(name);
   if (text === undefined) return otherwise;
   const value = Number(text);
-  if (/^[1-9]\d{0,9}$/.test(text) && value <= max) return value;
+  if (/^[1-9]\d{0,15}$/.test(text) && value <= max) return value;
   throw usageError(`--${name} is "${text}"`, `a number from 1 to ${String(max)}`, 'correct it');
 }
