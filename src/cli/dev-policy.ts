@@ -1,4 +1,7 @@
-/** The policy of `dev`: one ring for every algorithm in every residency it can have, and who may use them. */
+/**
+ * The policy of `dev`: one ring for every algorithm in every residency it can have, and rings and certificates with which
+ * every denial can be seen on a laptop.
+ */
 import { ALGORITHMS } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName, Residency } from '../../enclave/wire/algorithm.ts';
 import { toHex } from '../../enclave/wire/bytes.ts';
@@ -10,6 +13,12 @@ type PayloadKind = 'message' | 'digest';
 
 /** The name in the client certificate of `dev`, and in its policy. */
 export const DEV_CALLER = 'dev';
+
+/** The other caller. */
+export const GUEST_CALLER = 'guest';
+
+/** A client certificate of the same CA for whom no policy has a name. */
+export const STRANGER = 'stranger';
 
 /** What a development policy is made of, besides its rings. */
 export interface DevParties {
@@ -42,6 +51,30 @@ function ring(
     acceptHostAsserted: 'development on the simulated platform',
     callers: [DEV_CALLER],
   };
+}
+
+/** A ring of residency enclave that differs from the others in one way. */
+function special(
+  name: string,
+  sockets: readonly string[],
+  changed: SignedJsonObject,
+): SignedJsonObject {
+  const own = changed['lowestRank'] === 'peer' ? sockets.map(socketCaller) : [];
+  const callers = [DEV_CALLER, ...own];
+  return { ...ring(`${name}-enclave`, 'ES256', 'enclave', 'message'), callers, ...changed };
+}
+
+/** Each is there for one rule of docs/spec/policy.md, "Decision". */
+function specialRings(sockets: readonly string[]): SignedJsonObject[] {
+  const signed = special('signed', sockets, { lowestRank: 'signed' });
+  return [
+    special('guest', sockets, { callers: [GUEST_CALLER] }),
+    special('short', sockets, { payload: { kind: 'message', maxBytes: 16 } }),
+    special('slow', sockets, { limits: { callerPerSecond: 1, ringPerSecond: 2 } }),
+    special('socket', sockets, { lowestRank: 'peer' }),
+    // No host can speak for its callers.
+    Object.fromEntries(Object.entries(signed).filter(([name]) => name !== 'acceptHostAsserted')),
+  ];
 }
 
 function messageRings(): SignedJsonObject[] {
@@ -85,7 +118,7 @@ export function devPolicy(parties: DevParties, changed: SignedJsonObject = {}): 
       ...callers.map((name) => ({ name, kind: 'spiffe', id: callerUri(name) })),
       ...sockets.map((socket) => ({ name: socketCaller(socket), kind: 'peer', socket })),
     ],
-    rings: [...messageRings(), ...DIGEST_RINGS],
+    rings: [...messageRings(), ...DIGEST_RINGS, ...specialRings(sockets)],
     ...changed,
   };
 }
