@@ -64,10 +64,11 @@ export class PolicyService {
   /** Rejects with Refusal; when it is ENCLAVE_HALTED the next boot tells which policy is in force. */
   apply(body: Uint8Array): Promise<Uint8Array> {
     const request = decoded((input) => ApplyPolicyRequest.decode(input), body);
-    // The document outlives the frame.
+    // They outlive the frame.
     const document = Uint8Array.from(request.document);
+    const approvals = request.approvals.map((bytes) => Uint8Array.from(bytes));
     return this.#cluster.state.inTurn(async () => {
-      const checked = await checkNext(this.#cluster, document, request.approvals, this.#nowMs());
+      const checked = await checkNext(this.#cluster, document, approvals, this.#nowMs());
       return this.#orHalt(() => this.#applyChecked(checked));
     });
   }
