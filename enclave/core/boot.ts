@@ -30,13 +30,14 @@ import {
   type LogIdentity,
   type OnLogFailure,
 } from './cluster-log.ts';
-import { rawEd25519, TOKEN_LABEL_PREFIX } from './genesis.ts';
+import { TOKEN_LABEL_PREFIX } from './genesis.ts';
 import { clusterIdOf, genesisDigest } from './genesis-manifest.ts';
+import { rawEd25519 } from './genesis-proposal.ts';
 import { sha256 } from './kdf.ts';
 import { openKey } from './key-birth.ts';
-import { inForce, type InForce } from './in-force.ts';
+import { inForce } from './in-force.ts';
 import { keyRecordId, parseKeyRecord, scopeOf } from './key-record.ts';
-import { keyRing, type KeyRing } from './key-ring.ts';
+import { ringsOf, type KeyRing } from './key-ring.ts';
 import { Halt } from './lifecycle.ts';
 import { SecretPin } from './pin.ts';
 import {
@@ -204,7 +205,7 @@ async function openCluster(
   const records = await state.read(
     index.records.filter((entry) => entry.type !== 'boot' && entry.type !== 'root'),
   );
-  const policy = openPolicy(records.get('policy'), index);
+  const { document, policy } = openPolicy(records.get('policy'), index);
   const identity = openIdentity(ports, clusterId, records);
   const keys = index.records
     .filter((entry) => entry.type === 'key')
@@ -228,7 +229,9 @@ async function openCluster(
   return {
     state,
     token,
-    inForce: openInForce(policy, rings, index),
+    inForce: parsedRecord('policy', () =>
+      inForce(document, policy, rings, index.policyAppliedAtMs),
+    ),
     instanceId,
     bootEpoch,
     genesis,
@@ -295,13 +298,15 @@ async function checkAnchor(ports: Ports, index: StateIndex, digest: Uint8Array):
   await ports.anchor.write(anchorValue(index, digest));
 }
 
-function openPolicy(bytes: Uint8Array | undefined, index: StateIndex): Policy {
+/** The document that the index names. The enclave took it once, so it can be taken. */
+function openPolicy(bytes: Uint8Array | undefined, index: StateIndex) {
   if (bytes === undefined || !equalBytes(policyDigestOf(bytes), index.policyDigest)) {
     throw new Halt('STATE_DAMAGED', { record: 'policy' });
   }
-  return parsedRecord('policy', () =>
+  const policy = parsedRecord('policy', () =>
     parsePolicy(new ObjectReader(parseSignedJson(bytes, MAX_POLICY_BYTES))),
   );
+  return { document: bytes, policy };
 }
 
 /** Genesis record and log key must give the cluster id again. */
@@ -334,15 +339,6 @@ function openKeyRecord(entry: IndexEntry, plaintext: Uint8Array | undefined) {
   return record;
 }
 
-/** The enclave took it once, so it can be taken. */
-function openInForce(
-  policy: Policy,
-  rings: ReadonlyMap<string, KeyRing>,
-  { policyAppliedAtMs }: StateIndex,
-): InForce {
-  return parsedRecord('policy', () => inForce(policy, rings, policyAppliedAtMs));
-}
-
 async function openRings(
   ports: Ports,
   state: SealedState,
@@ -357,15 +353,16 @@ async function openRings(
     keyTypeKey: state.keyOf('key'),
   };
   const keys = await inParallel(records, OPENINGS_AT_ONCE, (record) => openKey(context, record));
-  return new Map(
-    policy.rings.map((scope) => {
-      const own = keys.filter((key) => key.record.ring === scope.name);
-      if (own.length === 0) throw new Halt('STATE_MISSING', { ring: scope.name });
-      // The scope of a ring is immutable (DESIGN §7): no policy was ever applied that says otherwise.
-      if (own.some(({ record }) => scopeDifference(scopeOf(record), scope) !== undefined)) {
-        throw new Halt('INVARIANT_BROKEN', { what: 'key outside the scope', ring: scope.name });
-      }
-      return [scope.name, keyRing(scope, own)];
-    }),
-  );
+  const rings = ringsOf(keys);
+  for (const { scope, keys: own } of rings.values()) {
+    // The scope of a ring is immutable (DESIGN §7): no policy was ever applied that says otherwise.
+    const wanted = policy.rings.find(({ name }) => name === scope.name) ?? scope;
+    if (own.some(({ record }) => scopeDifference(scopeOf(record), wanted) !== undefined)) {
+      throw new Halt('INVARIANT_BROKEN', { what: 'key outside the scope', ring: scope.name });
+    }
+  }
+  // A ring whose keys were all marked as compromised is there, and signs nothing until the next policy.
+  const lost = policy.rings.find(({ name }) => !rings.has(name));
+  if (lost !== undefined) throw new Halt('STATE_MISSING', { ring: lost.name });
+  return rings;
 }

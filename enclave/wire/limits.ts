@@ -128,8 +128,17 @@ export const MAX_POLICY_REQUEST_BYTES = MAX_POLICY_BYTES + MAX_APPROVALS * 4 * 1
 /** An emergency statement with its approvals. */
 export const MAX_EMERGENCY_REQUEST_BYTES = MAX_APPROVALS * 4 * 1024 + 4 * 1024;
 
+/** A cluster id with the approvals of its genesis. */
+export const MAX_COMMIT_GENESIS_REQUEST_BYTES = MAX_APPROVALS * 4 * 1024 + 4 * 1024;
+
 /** An emergency statement: its longest members and room. */
 export const MAX_EMERGENCY_BYTES = 2048;
+
+/** `notAfter` of an emergency statement lies ahead by a week at most: one that was kept back ends. */
+export const MAX_EMERGENCY_MS = 7 * 24 * 3600 * 1000;
+
+/** How far a statement's sequence number may be ahead: no admin alone uses the numbers up, and drafts may be dropped. */
+export const MAX_SEQUENCE_STEP = 1000;
 
 /** Rate limits of a policy; above it they limit nothing. */
 export const MAX_RATE_PER_SECOND = 100_000;
@@ -152,6 +161,15 @@ export const MAX_JSON_BYTES = MAX_DOCUMENT_REQUEST_BYTES;
  * the store and travels as text in every evidence bundle, so it must stay well below either's limit.
  */
 export const MAX_MANIFEST_BYTES = 512 * 1024;
+
+/**
+ * The manifest as a string of JSON, which evidence bundles carry: quotes and backslashes take two bytes there. Claims,
+ * approvals and the platform's evidence find room below the bundle's 1 MiB.
+ */
+export const MAX_MANIFEST_TEXT_BYTES = 768 * 1024;
+
+/** A proposed genesis waits so long for its approvals: admins of other continents sleep once. */
+export const PROPOSAL_MS = 24 * 3600 * 1000;
 
 /** A record of the store: the largest policy with the head and tag of its seal. The index has 1 MiB at most. */
 export const MAX_RECORD_BYTES = MAX_POLICY_BYTES + 1024;

@@ -4,7 +4,7 @@
  */
 import { concatBytes, fromHex } from './bytes.ts';
 import { SshError, SshReader } from './ssh-reader.ts';
-import { fromBase64 } from './tlog-note.ts';
+import { fromBase64, toBase64 } from './tlog-note.ts';
 
 /** The largest is an sk-ecdsa key with a long application name. */
 const MAX_KEY_BYTES = 512;
@@ -94,6 +94,11 @@ export function parseSshKeyLine(line: string): SshPublicKey {
   const key = parseSshKey(blob);
   if (key.type !== line.slice(0, space)) throw new SshError('key-type');
   return key;
+}
+
+/** The same the other way: one key has one line. */
+export function sshKeyLine({ type, blob }: SshPublicKey): string {
+  return `${type} ${toBase64(blob)}`;
 }
 
 /** Bytes of one integer of an ECDSA signature under this key. */

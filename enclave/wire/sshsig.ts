@@ -58,9 +58,14 @@ export interface SignatureCrypto {
 
 /** Armored text or the binary form, whichever it is. Throws SshError. */
 export function parseSshsig(bytes: Uint8Array): Sshsig {
+  return parseBinary(binarySshsig(bytes));
+}
+
+/** The binary form of either form: what is kept. It may still be no signature. Throws SshError. */
+export function binarySshsig(bytes: Uint8Array): Uint8Array {
   if (bytes.byteLength > MAX_SSHSIG_BYTES) throw new SshError('length');
   // The binary form begins "SSHSIG", the armor with a dash.
-  return parseBinary(bytes[0] === 0x2d ? unarmored(bytes) : bytes);
+  return bytes[0] === 0x2d ? unarmored(bytes) : bytes;
 }
 
 function unarmored(bytes: Uint8Array): Uint8Array {

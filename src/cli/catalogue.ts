@@ -19,9 +19,19 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./serve.ts')).serve,
   },
   {
-    name: 'init',
-    summary: 'Gives birth to the cluster that a manifest describes.',
-    load: async () => (await import('./init.ts')).init,
+    name: 'genesis propose',
+    summary: 'Has the enclave draw a new cluster, with evidence for its admins; touches nothing.',
+    load: async () => (await import('./genesis-propose.ts')).genesisPropose,
+  },
+  {
+    name: 'genesis approve',
+    summary: 'Verifies a proposed cluster offline, and signs it with an SSH key of an admin.',
+    load: async () => (await import('./genesis-approve.ts')).genesisApprove,
+  },
+  {
+    name: 'genesis commit',
+    summary: 'Gives birth to the proposed cluster that enough admins approved.',
+    load: async () => (await import('./genesis-commit.ts')).genesisCommit,
   },
   {
     name: 'status',

@@ -15,10 +15,10 @@ import { CliError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
 import { DEFAULT_STATE, readEndpoint } from './connection.ts';
 import { takeOverFromCutOff } from './cut-off.ts';
-import { devManifest } from './dev-manifest.ts';
+import { devGenesis } from './dev-genesis.ts';
 import { devHost, devParties, devPki, devPlatform, dialable, hostSettings } from './dev-plan.ts';
 import type { HostSettings } from './dev-plan.ts';
-import { DEV_CALLER, devPolicy, type DevParties } from './dev-policy.ts';
+import { DEV_CALLER } from './dev-policy.ts';
 import { EXIT } from './exit-status.ts';
 import { hex } from './output.ts';
 import type { Progress } from './progress.ts';
@@ -39,7 +39,7 @@ export class DevRun {
   readonly #progress: Progress;
   readonly #settings: HostSettings;
   readonly #changed: SignedJsonObject;
-  #parties: DevParties | undefined;
+  #parties: ReturnType<typeof devParties> | undefined;
   #folder: StateFolder | undefined;
   #supervisor: Supervisor | undefined;
   #client: SealwrightClient | undefined;
@@ -136,7 +136,7 @@ export class DevRun {
     this.#progress.tell(event);
   }
 
-  /** One step: the development cluster has no admins who could approve a proposal. */
+  /** Every part is played here: proposal, approval by the admin of this state folder, commit. */
   async #genesis(folder: StateFolder, client: SealwrightClient): Promise<void> {
     if (this.#parties === undefined) throw new Error('genesis before the start of the processes');
     if (folder.clusterId !== undefined || this.#rootIsLost) {
@@ -150,8 +150,7 @@ export class DevRun {
         wayOut: `bring it back, or give it up for a new cluster with new keys: npx sealwright dev --state ${folder.path} --destroy`,
       });
     }
-    const manifest = devManifest(devPolicy(this.#parties, this.#changed));
-    const born = await client.commitGenesis(manifest).catch((error: unknown) => {
+    const born = await devGenesis(client, this.#parties, this.#changed).catch((error: unknown) => {
       // Half way: the status says more than the refusal, and goes on being served.
       if (error instanceof SignerError && error.reason === 'ENCLAVE_HALTED') return undefined;
       throw error;

@@ -70,25 +70,23 @@ export function firstUseDocument(
   const serving = claims.kind === 'evidence' ? claims : undefined;
   const rings = serving?.hostAssertedRings ?? [];
   const none = `none when this was written: ${because}`;
+  const early = skip('there was no cluster yet');
+  const notNone = (found: string | undefined): Json =>
+    found === undefined ? early : found === 'none' ? skip(none) : { rule: 'refuse-none' };
   return document({
     source: { rule: 'trust-on-first-use', because },
     anchor,
     simulated: simulated ? { rule: 'accept-simulated', because } : { rule: 'refuse' },
     registers: { MR0: register('MR0'), MR1: register('MR1'), MR2: register('MR2') },
     svn: attested.svn,
-    cluster:
-      serving === undefined
-        ? skip('there was no cluster yet')
-        : { rule: 'require', clusterId: hex(serving.clusterId) },
-    hostAssertedRings: rings.length === 0 ? { rule: 'refuse' } : anyOf(...rings),
+    cluster: serving === undefined ? early : { rule: 'require', clusterId: hex(serving.clusterId) },
+    hostAssertedRings:
+      serving === undefined ? early : rings.length === 0 ? { rule: 'refuse' } : anyOf(...rings),
     hardening:
       claims.hardening.length === 0
         ? skip(none)
         : { rule: 'require', allOf: [...claims.hardening] },
-    channelAndAnchor: [
-      serving?.token.channel === 'none' ? skip(none) : { rule: 'refuse-none' },
-      serving?.anchor === 'none' ? skip(none) : { rule: 'refuse-none' },
-    ],
+    channelAndAnchor: [notNone(serving?.token.channel), notNone(serving?.anchor)],
   });
 }
 

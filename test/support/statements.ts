@@ -33,20 +33,28 @@ async function clusterIdOf(call: Call): Promise<string> {
   return toHex(GetStatusResponse.decode(await call(METHODS.getStatus, NOTHING)).clusterId);
 }
 
-/** The successor of the policy in force; `change` replaces members, or makes them from those of now. */
-export async function nextPolicy(
-  call: Call,
-  change: SignedJsonObject | ((now: SignedJsonObject) => SignedJsonObject) = {},
-): Promise<Uint8Array> {
-  const { document } = await getPolicy(call);
+type Change = SignedJsonObject | ((now: SignedJsonObject) => SignedJsonObject);
+
+/** The successor of a policy; `change` replaces members, or makes them from those of now. */
+export function nextPolicyOf(
+  document: Uint8Array,
+  clusterId: string,
+  change: Change = {},
+): Uint8Array {
   const now = parseSignedJson(document, MAX_POLICY_BYTES) as SignedJsonObject;
   return canonicalize({
     ...now,
     version: Number(now['version']) + 1,
-    clusterId: await clusterIdOf(call),
+    clusterId,
     replaces: createHash('sha256').update(policyDigestInput(document)).digest('hex'),
     ...(typeof change === 'function' ? change(now) : change),
   });
+}
+
+/** The successor of the policy in force. */
+export async function nextPolicy(call: Call, change: Change = {}): Promise<Uint8Array> {
+  const { document } = await getPolicy(call);
+  return nextPolicyOf(document, await clusterIdOf(call), change);
 }
 
 export function approvalsOf(

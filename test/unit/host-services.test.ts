@@ -32,7 +32,7 @@ describe('the services', () => {
   it('have limits below those of gRPC', () => {
     for (const path of paths) expect(maxRequestBytes(path)).toBeLessThan(MAX_GRPC_RECEIVE_BYTES);
     expect(maxRequestBytes(METHODS.sign)).toBe(MAX_REQUEST_BYTES);
-    expect(maxRequestBytes(METHODS.commitGenesis)).toBe(MAX_DOCUMENT_REQUEST_BYTES);
+    expect(maxRequestBytes(METHODS.proposeGenesis)).toBe(MAX_DOCUMENT_REQUEST_BYTES);
     expect(maxRequestBytes(METHODS.signBatch)).toBe(MAX_BATCH_REQUEST_BYTES);
     expect(maxRequestBytes(METHODS.applyPolicy)).toBe(MAX_POLICY_REQUEST_BYTES);
     expect(maxRequestBytes(METHODS.applyEmergency)).toBe(MAX_EMERGENCY_REQUEST_BYTES);

@@ -371,13 +371,13 @@ describe('the leaves of a genesis', () => {
     world.tokens.device.initialised = false;
     const again = await world.boot();
     const before = world.tokens.operations.filter((name) => name === 'initToken').length;
-    await expect(again.commitGenesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
+    await expect(again.genesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
       actual: 'log not empty',
     });
     expect(world.tokens.operations.filter((name) => name === 'initToken')).toHaveLength(before);
     expect((await again.status()).phase).toBe(Phase.PHASE_SETUP);
     world.logStore.restore({ leaves: [], sealedEdge: new Uint8Array(0) });
-    await again.commitGenesis(manifestOf(RINGS));
+    await again.genesis(manifestOf(RINGS));
     expect((await again.status()).phase).toBe(Phase.PHASE_SERVING);
   });
 
@@ -385,7 +385,7 @@ describe('the leaves of a genesis', () => {
     const world = new World('no log');
     const running = await world.boot();
     world.logStore.state = () => Promise.reject(new Refusal('LOG_STORE_FAILED'));
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('LOG_UNAVAILABLE', {});
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('LOG_UNAVAILABLE', {});
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
     expect(world.tokens.operations).not.toContain('initToken');
   });

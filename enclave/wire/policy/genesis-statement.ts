@@ -16,7 +16,7 @@ const MAX_STATEMENT_BYTES = 2048;
 const DIGEST_BYTES = 32;
 const REGISTER_BYTES = 48;
 /** CK_TOKEN_INFO's serial number is 16 characters (PKCS#11 v3.1 §3.2); printable ones here. */
-const SERIAL = /^[\x20-\x7e]{0,64}$/;
+export const TOKEN_SERIAL = /^[\x20-\x7e]{0,64}$/;
 
 export function encodeGenesisStatement(statement: GenesisStatement): Uint8Array {
   const [mr0, mr1, mr2] = statement.measurements;
@@ -45,7 +45,7 @@ export function parseGenesisStatement(bytes: Uint8Array): GenesisStatement {
       reader.hex('mr1', REGISTER_BYTES),
       reader.hex('mr2', REGISTER_BYTES),
     ],
-    tokenSerial: reader.string('tokenSerial', SERIAL),
+    tokenSerial: reader.string('tokenSerial', TOKEN_SERIAL),
   };
   reader.end();
   return statement;

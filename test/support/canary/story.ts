@@ -4,7 +4,7 @@ import process from 'node:process';
 import { Client, credentials } from '@grpc/grpc-js';
 import { Phase } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
-import { devManifest } from '../../../src/cli/dev-manifest.ts';
+import { genesisManifest } from '../../../src/cli/genesis-files.ts';
 import type { SealwrightClient, SignInput } from '../../../src/client/client.ts';
 import { SignerError } from '../../../src/client/signer-error.ts';
 import { Algorithm, PayloadKind, type Key } from '../../../src/gen/sealwright/v1/keys.ts';
@@ -72,7 +72,8 @@ const WRONG: readonly ((client: SealwrightClient) => Promise<unknown>)[] = [
     Promise.all(
       [1, 2, 3, 4, 5, 6].map(() => client.getEvidence(new Uint8Array(32), { fresh: true })),
     ),
-  (client) => client.commitGenesis(devManifest({})),
+  (client) => client.proposeGenesis(genesisManifest('dev', {})),
+  (client) => client.commitGenesis(new Uint8Array(32), []),
   (client) => client.getEntries(1_000_000, 1),
   (client) => client.sign({ ring: 'es256-hsm', payload: message('') }, { timeoutMs: 1 }),
 ];
@@ -137,7 +138,9 @@ export const commands = (out: (name: string) => string): string[][] => [
   ['evidence', '--out', out('evidence')],
   ['inspect', out('evidence')],
   ['log', 'show', '--first', '0'],
-  ['init', '--manifest', out('in')],
+  ['genesis', 'propose', '--name', 'n', '--policy', out('in'), '--out', out('genesis')],
+  ['genesis', 'approve', out('genesis'), '--reference', out('in')],
+  ['genesis', 'commit', out('genesis'), out('sig')],
   ['no-such-command'],
 ];
 

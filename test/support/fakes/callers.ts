@@ -82,7 +82,7 @@ export function testPolicy(
     notAfter: nowMs + 60 * DAY_MS,
     admins: [{ name: TEST_ADMIN.name, key: TEST_ADMIN.publicKey }],
     threshold: 1,
-    noSpareAdmin: true,
+    ...(change['admins'] === undefined ? { noSpareAdmin: true } : {}),
     roots: [
       {
         name: 'callers',

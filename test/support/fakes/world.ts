@@ -4,10 +4,7 @@ import { Enclave } from '../../../enclave/core/enclave.ts';
 import { noAnchor } from '../../../enclave/core/no-anchor.ts';
 import type { Anchor, OwnProcess } from '../../../enclave/ports.ts';
 import type { AlgorithmName, Residency } from '../../../enclave/wire/algorithm.ts';
-import {
-  CommitGenesisRequest,
-  CommitGenesisResponse,
-} from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
+import type { CommitGenesisResponse } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { ListKeysResponse, type Key } from '../../../enclave/wire/gen/sealwright/v1/keys.ts';
 import {
   SignatureEncoding,
@@ -31,6 +28,7 @@ import {
   PEER_CALLERS,
   testPolicy,
 } from './callers.ts';
+import { bearCluster } from '../genesis.ts';
 import { FakeClock, START_WALL_MS } from './clock.ts';
 import { SeededEntropy } from './entropy.ts';
 import { MemoryLogStore } from './memory-log-store.ts';
@@ -165,9 +163,9 @@ export class Running {
     return GetStatusResponse.decode(await this.call(METHODS.getStatus, new Uint8Array(0)));
   }
 
-  async commitGenesis(manifest: Uint8Array): Promise<CommitGenesisResponse> {
-    const request = CommitGenesisRequest.encode({ manifest }).finish();
-    return CommitGenesisResponse.decode(await this.call(METHODS.commitGenesis, request));
+  /** Both steps, with the admin of the tests' policies. */
+  genesis(manifest: Uint8Array): Promise<CommitGenesisResponse> {
+    return bearCluster((method, body) => this.call(method, body), manifest);
   }
 
   async sign(ring: string, options: SignOptions): Promise<SignResponse> {
@@ -232,7 +230,7 @@ export class World {
     change: SignedJsonObject = {},
   ): Promise<Running> {
     const running = await this.boot();
-    await running.commitGenesis(manifestOf(rings, { nowMs: this.clock.wallMs(), change }));
+    await running.genesis(manifestOf(rings, { nowMs: this.clock.wallMs(), change }));
     return running;
   }
 
