@@ -15,6 +15,7 @@ import { requireApprovals } from './approvals.ts';
 import type { Cluster } from './cluster.ts';
 import { sha256 } from './kdf.ts';
 import type { OpenKey } from './key-ring.ts';
+import { invalidAt } from './requests.ts';
 import { planEmergency, type Transition } from './reconcile.ts';
 
 export interface AcceptedEmergency {
@@ -69,7 +70,7 @@ function readStatement(bytes: Uint8Array): EmergencyStatement {
     return parseEmergency(bytes);
   } catch (error) {
     if (!(error instanceof SignedJsonError)) throw error;
-    throw new Refusal('STATEMENT_INVALID', { field: error.place, expected: error.problem });
+    throw invalidAt('STATEMENT_INVALID', error);
   }
 }
 

@@ -12,6 +12,7 @@ import type { Cluster } from './cluster.ts';
 import { inForce, type InForce } from './in-force.ts';
 import type { OpenKey } from './key-ring.ts';
 import { requireInTime } from './policy-time.ts';
+import { invalidAt } from './requests.ts';
 import { reconcile, type Plan } from './reconcile.ts';
 import { MAX_RECORDS } from './state-index.ts';
 
@@ -51,9 +52,7 @@ function readPolicy(document: Uint8Array, { rings }: InForce, nowMs: number): In
     const policy = parsePolicy(new ObjectReader(parseSignedJson(document, MAX_POLICY_BYTES)));
     return inForce(document, policy, rings, nowMs);
   } catch (error) {
-    if (error instanceof SignedJsonError) {
-      throw new Refusal('POLICY_INVALID', { field: error.place, expected: error.problem });
-    }
+    if (error instanceof SignedJsonError) throw invalidAt('POLICY_INVALID', error);
     // A root that is no certificate of a CA: its message is the place.
     if (!(error instanceof RangeError)) throw error;
     throw new Refusal('POLICY_INVALID', { field: '/roots', actual: error.message });
