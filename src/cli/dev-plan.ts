@@ -1,12 +1,9 @@
 /** From the options of `dev` to what the supervisor starts. */
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ConfigError, parseHostConfig } from '../host/config.ts';
 import { ensureDevPki } from '../simulator/dev-pki.ts';
 import type { DevPki } from '../simulator/dev-pki.ts';
-import { ensureSshAdmin, type SshAdmin } from '../simulator/ssh-admin.ts';
 import { LaunchError } from '../simulator/library-closure.ts';
 import { defaultPlatformConfig } from '../simulator/platform-config.ts';
 import type { PlatformConfig } from '../simulator/platform-config.ts';
@@ -15,7 +12,7 @@ import { statePaths } from '../supervisor/state-folder.ts';
 import { readJsonFile } from './canonical-file.ts';
 import { CliError, usageError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
-import { DEV_CALLER, GUEST_CALLER, STRANGER, type DevParties } from './dev-policy.ts';
+import { DEV_CALLER, GUEST_CALLER, STRANGER } from '../simulator/dev-policy.ts';
 import { EXIT } from './exit-status.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:7443';
@@ -110,21 +107,6 @@ export function devPki(state: string, settings: HostSettings): DevPki {
     hosts: [...new Set(hosts)],
     clients: [DEV_CALLER, GUEST_CALLER, STRANGER],
   });
-}
-
-/** Whom the first policy names: the callers of this state folder, and an admin whose key lies in it. */
-export function devParties(
-  state: string,
-  pki: DevPki,
-  sockets: readonly string[],
-): DevParties & { readonly admin: SshAdmin } {
-  return {
-    admin: ensureSshAdmin(statePaths(state).admin, 'dev'),
-    authority: new X509Certificate(readFileSync(pki.ca)).raw,
-    callers: Object.keys(pki.clients).filter((name) => name !== STRANGER),
-    sockets,
-    nowMs: Date.now(),
-  };
 }
 
 /** `create`: only for a folder that has never had a platform. */

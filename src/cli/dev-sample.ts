@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { AttestedClient } from '../client/attested.ts';
 import { DEFAULT_STATE } from './connection.ts';
-import { SAMPLE_RING } from './dev-policy.ts';
+import { SAMPLE_RING } from '../simulator/dev-policy.ts';
 import type { Progress } from './progress.ts';
 import { signFile } from './sign-file.ts';
 import { startCheck } from './signature-check.ts';

@@ -8,17 +8,17 @@ import { removeConnection, writeConnection } from '../supervisor/connection-file
 import type { ConnectionFile } from '../supervisor/connection-file.ts';
 import type { SupervisorEvent } from '../supervisor/events.ts';
 import { makeRunFolder, removeRunFolder } from '../supervisor/run-folder.ts';
-import { openStateFolder, remember } from '../supervisor/state-folder.ts';
+import { openStateFolder, remember, statePaths } from '../supervisor/state-folder.ts';
 import type { StateFolder } from '../supervisor/state-folder.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { CliError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
 import { DEFAULT_STATE, readEndpoint } from './connection.ts';
 import { takeOverFromCutOff } from './cut-off.ts';
-import { devGenesis } from './dev-genesis.ts';
-import { devHost, devParties, devPki, devPlatform, dialable, hostSettings } from './dev-plan.ts';
+import { devGenesis } from '../simulator/dev-genesis.ts';
+import { devHost, devPki, devPlatform, dialable, hostSettings } from './dev-plan.ts';
 import type { HostSettings } from './dev-plan.ts';
-import { DEV_CALLER } from './dev-policy.ts';
+import { DEV_CALLER, devParties } from '../simulator/dev-policy.ts';
 import { EXIT } from './exit-status.ts';
 import { hex } from './output.ts';
 import type { Progress } from './progress.ts';
@@ -91,7 +91,7 @@ export class DevRun {
     const runFolder = makeRunFolder();
     try {
       const host = devHost(this.#settings, path, runFolder, pki);
-      this.#parties = devParties(path, pki, host.sockets);
+      this.#parties = devParties(statePaths(path).admin, pki, host.sockets);
       const platform = devPlatform(path, runFolder, folder.isNew);
       this.#progress.step('platform', `simulated: ${SIMULATED_WARNING}`);
       this.#supervisor = new Supervisor({

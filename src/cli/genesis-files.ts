@@ -8,12 +8,7 @@ import {
   parseGenesisStatement,
   type GenesisStatement,
 } from '../../enclave/wire/policy/genesis-statement.ts';
-import {
-  canonicalize,
-  parseSignedJson,
-  SignedJsonError,
-  type SignedJson,
-} from '../../enclave/wire/signed-json.ts';
+import { parseSignedJson, SignedJsonError } from '../../enclave/wire/signed-json.ts';
 import { usageError } from './cli-error.ts';
 import { readNamedFile } from './evidence-options.ts';
 import { writeOutput } from './output-file.ts';
@@ -31,18 +26,6 @@ export function genesisPaths(folder: string): Readonly<Record<keyof GenesisFiles
     statement: join(folder, 'statement.json'),
     evidence: join(folder, 'setup.evidence.json'),
   };
-}
-
-/** Canonical bytes of a manifest (docs/spec/genesis.md). */
-export function genesisManifest(name: string, policy: SignedJson): Uint8Array {
-  return canonicalize({
-    v: 1,
-    kind: 'genesis',
-    name,
-    provisioning: 'init-token',
-    token: { use: 'uninitialised' },
-    policy,
-  });
 }
 
 /** Throws CliError (64). */

@@ -2,7 +2,8 @@ import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
 import type { Arguments, Command } from './command.ts';
 import { withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
-import { genesisManifest, genesisPaths, writeGenesisFiles } from './genesis-files.ts';
+import { genesisManifest } from '../client/genesis-manifest.ts';
+import { genesisPaths, writeGenesisFiles } from './genesis-files.ts';
 import { hex, note, printJson, printTable } from './output.ts';
 import { buildContext, parsePolicyDocument, readPolicyFile } from './policy/read-policy.ts';
 

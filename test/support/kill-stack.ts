@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
-import { devGenesis } from '../../src/cli/dev-genesis.ts';
-import { devParties } from '../../src/cli/dev-plan.ts';
+import { devGenesis } from '../../src/simulator/dev-genesis.ts';
+import { devParties } from '../../src/simulator/dev-policy.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
 import { ensureDevPki, type DevPki } from '../../src/simulator/dev-pki.ts';
 import { defaultPlatformConfig } from '../../src/simulator/platform-config.ts';
@@ -100,7 +100,7 @@ export class KillStack implements Readable {
       await stack.startHost();
       await stack.#until((ready) => ready?.phase === 'SETUP');
       const client = stack.client();
-      const parties = devParties(stack.folder, stack.#pki, []);
+      const parties = devParties(stack.#path('admin'), stack.#pki, []);
       await devGenesis(client, parties, options.policy ?? POLICY).finally(() => {
         client.close();
       });

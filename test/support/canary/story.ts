@@ -4,7 +4,7 @@ import process from 'node:process';
 import { Client, credentials } from '@grpc/grpc-js';
 import { Phase } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
-import { genesisManifest } from '../../../src/cli/genesis-files.ts';
+import { genesisManifest } from '../../../src/client/genesis-manifest.ts';
 import type { SealwrightClient, SignInput } from '../../../src/client/client.ts';
 import { SignerError } from '../../../src/client/signer-error.ts';
 import { Algorithm, PayloadKind, type Key } from '../../../src/gen/sealwright/v1/keys.ts';

@@ -2,12 +2,15 @@
  * The policy of `dev`: one ring for every algorithm in every residency it can have, and rings and certificates with which
  * every denial can be seen on a laptop.
  */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { ALGORITHMS } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName, Residency } from '../../enclave/wire/algorithm.ts';
 import { toHex } from '../../enclave/wire/bytes.ts';
 import { MAX_POLICY_WINDOW_MS } from '../../enclave/wire/limits.ts';
 import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
-import { CALLER_TRUST_DOMAIN, callerUri } from '../simulator/dev-pki.ts';
+import { CALLER_TRUST_DOMAIN, callerUri, type DevPki } from './dev-pki.ts';
+import { ensureSshAdmin, type SshAdmin } from './ssh-admin.ts';
 
 type PayloadKind = 'message' | 'digest';
 
@@ -120,5 +123,20 @@ export function devPolicy(parties: DevParties, changed: SignedJsonObject = {}): 
     ],
     rings: [...messageRings(), ...DIGEST_RINGS, ...specialRings(sockets)],
     ...changed,
+  };
+}
+
+/** Whom the first policy of a state folder names: its callers, and an admin whose key lies in `adminFolder`. */
+export function devParties(
+  adminFolder: string,
+  pki: DevPki,
+  sockets: readonly string[],
+): DevParties & { readonly admin: SshAdmin } {
+  return {
+    admin: ensureSshAdmin(adminFolder, 'dev'),
+    authority: new X509Certificate(readFileSync(pki.ca)).raw,
+    callers: Object.keys(pki.clients).filter((name) => name !== STRANGER),
+    sockets,
+    nowMs: Date.now(),
   };
 }

@@ -3,9 +3,9 @@ import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
 import { SSHSIG_NAMESPACES } from '../../enclave/wire/sshsig.ts';
 import type { SealwrightClient } from '../client/client.ts';
 import type { CommitGenesisResponse } from '../gen/sealwright/v1/genesis.ts';
-import type { SshAdmin } from '../simulator/ssh-admin.ts';
+import type { SshAdmin } from './ssh-admin.ts';
 import { devPolicy, type DevParties } from './dev-policy.ts';
-import { genesisManifest } from './genesis-files.ts';
+import { genesisManifest } from '../client/genesis-manifest.ts';
 
 /** `changed` replaces members of the development policy. */
 export async function devGenesis(
