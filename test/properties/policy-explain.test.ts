@@ -171,11 +171,11 @@ function presentedBy(caller: UntrustedCaller): Presented {
   return { identity: `peer:${caller.socket}`, rank: 'peer' };
 }
 
-/** Of the kind that is asked; a digest as long as the ring's. */
+/** Of the kind that is asked; a digest mostly as long as the ring's. */
 function payloadFor(policy: Policy, name: string, { kind, length }: Request) {
   const scope = policy.rings.find((one) => one.name === name);
   const digestBytes = scope?.algorithm === 'ES384' ? 48 : 32;
-  return { kind, byteLength: kind === 'digest' ? digestBytes : length };
+  return { kind, byteLength: kind === 'digest' && length > 3 ? digestBytes : length };
 }
 
 async function ofTheEnclave(

@@ -173,6 +173,7 @@ describe('policy explain', () => {
       ],
       rings: [
         ringSource('release', { payload: { kind: 'message', maxBytes: 10 } }),
+        ringSource('digests', { payload: { kind: 'digest' } }),
         ringSource('slow', { limits: { callerPerSecond: 2, ringPerSecond: 5 } }),
         ringSource('strict', { lowestRank: 'mtls', callers: ['idle'] }),
       ],
@@ -239,6 +240,11 @@ describe('policy explain', () => {
       'payload-limit',
       { payload: { kind: 'message', byteLength: 11 } },
       'MESSAGE_TOO_LARGE: ring release signs at most 10 bytes, and these are 11',
+    ],
+    [
+      'payload-limit',
+      { ring: 'digests', payload: { kind: 'digest', byteLength: 31 } },
+      'DIGEST_LENGTH_MISMATCH: ring digests signs digests of 32 bytes, and this one has 31',
     ],
     [
       'valid-for',
