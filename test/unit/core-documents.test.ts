@@ -30,6 +30,10 @@ import { storeKey } from '../../enclave/core/state.ts';
 import { sha256 } from '../../enclave/core/kdf.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { MAX_MANIFEST_BYTES, MAX_RINGS } from '../../enclave/wire/limits.ts';
+import {
+  encodeGenesisStatement,
+  parseGenesisStatement,
+} from '../../enclave/wire/policy/genesis-statement.ts';
 import { canonicalize, SignedJsonError, type SignedJson } from '../../enclave/wire/signed-json.ts';
 import { manifestOf, ringsOf } from '../support/fakes/world.ts';
 import { bitFlips, outputOf, readVectors, thrown, truncations } from '../support/vectors.ts';
@@ -150,6 +154,7 @@ describe('names of records', () => {
 describe('vectors of genesis', () => {
   interface Input {
     readonly manifest?: string;
+    readonly statement?: string;
     readonly kindNumber?: number;
     readonly simulated?: boolean;
     readonly genesisDigest?: string;
@@ -167,6 +172,16 @@ describe('vectors of genesis', () => {
     const { policy } = JSON.parse(vector.input.manifest ?? '') as { policy: never };
     expect(toHex(policyDigestOf(canonicalize(policy)))).toBe(output['policyDigest']);
   });
+
+  test.each(vectors.filter(({ flags }) => flags.includes('statement')))(
+    '$id: $comment',
+    (vector) => {
+      const bytes = utf8(vector.input.statement ?? '');
+      expect(outcomeOf(() => parseGenesisStatement(bytes))).toBe(wanted(vector));
+      if (vector.expect !== 'accept') return;
+      expect(encodeGenesisStatement(parseGenesisStatement(bytes))).toEqual(bytes);
+    },
+  );
 
   test.each(vectors.filter(({ flags }) => flags.includes('cluster-id')))(
     '$id: $comment',
