@@ -37,13 +37,7 @@ export async function requireApprovals(
   approvals: readonly Uint8Array[],
   demand: Demand,
 ): Promise<readonly string[]> {
-  if (approvals.length > MAX_APPROVALS) {
-    throw new Refusal('APPROVAL_INVALID', {
-      field: 'approvals',
-      expected: `at most ${String(MAX_APPROVALS)}`,
-      actual: String(approvals.length),
-    });
-  }
+  requireFew(approvals);
   const newcomers = demand.newcomers ?? [];
   const candidates = [...demand.admins, ...newcomers];
   // By key, never by name: a newcomer may bear the name of an admin whose key it replaces.
@@ -63,6 +57,44 @@ export async function requireApprovals(
   const absent = newcomers.find((admin) => !approvers.includes(admin));
   if (absent !== undefined) throw new Refusal('APPROVALS_MISSING', { expected: absent.name });
   return approvers.map(({ name }) => name);
+}
+
+/**
+ * One of them holds under the key of one of `admins`, so that somebody stands for the cost of reading the document.
+ * Says nothing about the others. Throws Refusal.
+ */
+export async function requireOneApproval(
+  approvals: readonly Uint8Array[],
+  demand: Demand,
+): Promise<void> {
+  requireFew(approvals);
+  for (const [i, approval] of approvals.entries()) {
+    if (!isOf(demand.admins, approval)) continue;
+    await approver(approval, i, demand.admins, demand);
+    return;
+  }
+  const expected = String(demand.threshold);
+  throw new Refusal('APPROVALS_MISSING', { expected, actual: '0' });
+}
+
+/** Made with the key of one of them, by what it says itself. */
+function isOf(admins: readonly Admin[], approval: Uint8Array): boolean {
+  try {
+    const { key } = parseSshsig(approval);
+    return admins.some((admin) => equalBytes(admin.key.blob, key.blob));
+  } catch (error) {
+    if (!(error instanceof SshError)) throw error;
+    return false;
+  }
+}
+
+function requireFew(approvals: readonly Uint8Array[]): void {
+  if (approvals.length <= MAX_APPROVALS) return;
+  throw new Refusal('APPROVAL_INVALID', {
+    field: 'approvals',
+    expected: `at most ${String(MAX_APPROVALS)}`,
+    actual: String(approvals.length),
+  });
 }
 
 async function approver(

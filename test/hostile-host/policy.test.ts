@@ -209,7 +209,12 @@ describe('a policy that widens', () => {
       reason: 'FRAME_TOO_LARGE',
     });
     const long = new Uint8Array(MAX_POLICY_BYTES + 1).fill(0x20);
-    await expect(applyPolicy(call, long, [])).rejects.toMatchObject({ reason: 'POLICY_INVALID' });
+    await expect(applyPolicy(call, long, [])).rejects.toMatchObject({
+      reason: 'APPROVALS_MISSING',
+    });
+    await expect(applyPolicy(call, long, approvedByTwo(long))).rejects.toMatchObject({
+      reason: 'POLICY_INVALID',
+    });
   });
 });
 

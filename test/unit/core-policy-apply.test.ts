@@ -210,6 +210,21 @@ describe('a policy that does not follow', () => {
     expect((await getPolicy(call)).document).toEqual(next);
   });
 
+  test('is not even read when no admin of now has approved it', async () => {
+    const running = await new World('unread').begin(RINGS);
+    const [call, noise] = [callTo(running), utf8('no policy at all')];
+    const missing = { expected: '1', actual: '0' };
+    await expect(applyPolicy(call, noise, [])).toRefuseWith('APPROVALS_MISSING', missing);
+    const strange = approvalsOf('policy', noise, [bob]);
+    await expect(applyPolicy(call, noise, strange)).toRefuseWith('APPROVALS_MISSING', missing);
+    const other = approvalsOf('policy', utf8('another'));
+    await expect(applyPolicy(call, noise, other)).toRefuseWith('APPROVAL_INVALID', {
+      field: 'approvals/0',
+      actual: 'signature',
+    });
+    await expect(applyPolicy(call, noise)).toRefuseWith('POLICY_INVALID');
+  });
+
   test('for want of a mechanism touches no key', async () => {
     const world = new World('mechanism');
     const running = await world.begin(RINGS);
