@@ -5,12 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { requireApprovals } from '../../enclave/core/approvals.ts';
-import { fromHex, utf8 } from '../../enclave/wire/bytes.ts';
+import { equalBytes, fromHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { Refusal } from '../../enclave/wire/error-code.ts';
 import { parseEmergency } from '../../enclave/wire/policy/emergency.ts';
 import { SignedJsonError } from '../../enclave/wire/signed-json.ts';
 import { parseSshKeyLine } from '../../enclave/wire/ssh-key.ts';
-import { armored, type SshsigNamespace } from '../../enclave/wire/sshsig.ts';
+import { SshError } from '../../enclave/wire/ssh-reader.ts';
+import {
+  armored,
+  checkSshsig,
+  parseSshsig,
+  type SshsigNamespace,
+} from '../../enclave/wire/sshsig.ts';
+import { SSH_CRYPTO } from '../../src/verifier/web-crypto.ts';
 import { outputOf, readVectors, thrown } from '../support/vectors.ts';
 
 interface SignatureInput {
@@ -45,6 +52,25 @@ describe('sshsig.json', () => {
     const details = { field: 'approvals/0', actual: wanted };
     if (wanted === 'accept') expect(refused).toBeUndefined();
     else expect(refused).toMatchObject({ reason: 'APPROVAL_INVALID', details });
+  });
+});
+
+describe('sshsig.json, with the Web Crypto of verifiers', () => {
+  async function found(input: SignatureInput): Promise<string> {
+    try {
+      const signature = parseSshsig(fromHex(input.signature));
+      const document = utf8(input.document);
+      const holds = await checkSshsig(signature, input.namespace, document, SSH_CRYPTO);
+      if (!equalBytes(signature.key.blob, parseSshKeyLine(input.key).blob)) return 'not-an-admin';
+      return holds ? 'accept' : 'signature';
+    } catch (error) {
+      if (error instanceof SshError) return error.problem;
+      throw error;
+    }
+  }
+
+  it.each(signatures)('$id: $comment', async ({ input, expect: wanted }) => {
+    expect(await found(input)).toBe(wanted);
   });
 });
 
