@@ -156,9 +156,18 @@ describe('policy diff', () => {
       'narrows: root corp leaves: no chain that ends in it is good any more',
       `widens: key ${key} is not denied any more`,
     ]);
+  });
+
+  it('a root that speaks with other certificates, or for others', () => {
+    const from = { ...base, roots: [root] };
     const other = { roots: [{ ...root, certificates: ['31'] }] };
-    expect(changes(other, { ...base, roots: [root] })).toEqual([
-      'changes: root corp has other certificates or another trust domain',
+    expect(changes(other, from)).toEqual([
+      'widens: root corp has 1 new certificate(s)',
+      'narrows: root corp has lost 1 certificate(s)',
+    ]);
+    const mesh = { ...root, kind: 'spiffe', trustDomain: 'example.org' };
+    expect(changes({ roots: [mesh] }, from)).toEqual([
+      'widens: root corp speaks for example.org, instead of x509',
     ]);
   });
 });

@@ -1,5 +1,6 @@
 /** What changes between two policies, in the words of the people who approve it. */
 import { equalBytes } from '../../../enclave/wire/bytes.ts';
+import type { CallerRoot } from '../../../enclave/wire/policy/caller.ts';
 import type { Policy } from '../../../enclave/wire/policy/document.ts';
 import { scopeDifference, type PolicyRing } from '../../../enclave/wire/policy/ring.ts';
 
@@ -69,29 +70,39 @@ function validityChanges(from: Policy, to: Policy): Change[] {
 
 function rootChanges(from: Policy, to: Policy): Change[] {
   const { born, gone, kept } = compared(from.roots, to.roots);
-  const identity = (certificates: readonly Uint8Array[]): string =>
-    certificates
-      .map((der) => Buffer.from(der).toString('hex'))
-      .sort()
-      .join();
   const denied = compared(asNamed(from.deniedKeys), asNamed(to.deniedKeys));
   return [
     ...born.map(({ name }) => change('widens', `root ${name} is new`)),
     ...gone.map(({ name }) =>
       change('narrows', `root ${name} leaves: no chain that ends in it is good any more`),
     ),
-    ...kept
-      .filter(
-        ({ was, now }) =>
-          identity(was.certificates) !== identity(now.certificates) ||
-          was.trustDomain !== now.trustDomain,
-      )
-      .map(({ now }) =>
-        change('changes', `root ${now.name} has other certificates or another trust domain`),
-      ),
+    ...kept.flatMap(({ was, now }) => keptRoot(was, now)),
     ...denied.born.map(({ name }) => change('narrows', `key ${name} is denied`)),
     ...denied.gone.map(({ name }) => change('widens', `key ${name} is not denied any more`)),
   ];
+}
+
+function keptRoot(was: CallerRoot, now: CallerRoot): Change[] {
+  const { name } = now;
+  const [before, after] = [was, now].map(
+    ({ certificates }) => new Set(certificates.map((der) => Buffer.from(der).toString('hex'))),
+  ) as [Set<string>, Set<string>];
+  const changes: Change[] = [];
+  if (was.kind !== now.kind || was.trustDomain !== now.trustDomain) {
+    const domains = [was, now].map(({ kind, trustDomain }) => trustDomain ?? kind);
+    changes.push(
+      change(
+        'widens',
+        `root ${name} speaks for ${domains[1] ?? ''}, instead of ${domains[0] ?? ''}`,
+      ),
+    );
+  }
+  const [came, went] = [without(after, before).length, without(before, after).length];
+  if (came > 0)
+    changes.push(change('widens', `root ${name} has ${String(came)} new certificate(s)`));
+  if (went > 0)
+    changes.push(change('narrows', `root ${name} has lost ${String(went)} certificate(s)`));
+  return changes;
 }
 
 function asNamed(names: ReadonlySet<string>): readonly { readonly name: string }[] {
