@@ -90,12 +90,17 @@ export function firstUseDocument(
   });
 }
 
+/** Hex, or who began it: lines of SSH keys, and how many of them. */
+export type PinnedCluster =
+  | { readonly clusterId: string }
+  | { readonly adminKeys: readonly string[]; readonly threshold: number };
+
 /** Values that the release can't know. */
 export interface Known {
   readonly anchor: CertificateAnchor | undefined;
   /** Why a simulated platform is enough. */
   readonly acceptSimulated: string | undefined;
-  readonly clusterId: string | undefined;
+  readonly cluster: PinnedCluster | undefined;
   /** Hex. */
   readonly MR1: string | undefined;
   readonly MR2: string | undefined;
@@ -103,7 +108,7 @@ export interface Known {
 
 export function releaseDocument(release: Release, known: Known): ReferenceDocument {
   const { name, svn, MR0 } = release;
-  const { acceptSimulated, anchor, clusterId } = known;
+  const { acceptSimulated, anchor, cluster } = known;
   const value = (text: string): Json => anyOf({ name, value: text });
   const told = (option: 'MR1' | 'MR2', what: string): Json => {
     const text = known[option];
@@ -125,9 +130,9 @@ export function releaseDocument(release: Release, known: Known): ReferenceDocume
     },
     svn,
     cluster:
-      clusterId === undefined
-        ? skip('no cluster was named: write the clusterId that its admins told you')
-        : { rule: 'require', clusterId },
+      cluster === undefined
+        ? skip('no cluster was named: write the clusterId that its admins told you, or their keys')
+        : { rule: 'require', ...cluster },
     hostAssertedRings: { rule: 'refuse' },
     hardening: skip(
       'what shields the process is not part of a release: require the words you want',
