@@ -4,7 +4,7 @@
  */
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { PlatformFailure, type Attester, type Ports } from '../ports.ts';
-import { equalBytes, toHex } from '../wire/bytes.ts';
+import { toHex } from '../wire/bytes.ts';
 import { Refusal } from '../wire/error-code.ts';
 import {
   evidenceDigestInput,
@@ -118,7 +118,7 @@ interface Issued {
   readonly notAfter: number;
   readonly issuedMonotonicMs: number;
   /** What it was issued for: nothing else is vouched for by it. */
-  readonly policyDigest: Uint8Array;
+  readonly inForce: InForce;
   readonly statements: WeakMap<OpenKey, KeyStatement>;
 }
 
@@ -173,7 +173,7 @@ export class EvidenceIssuer {
   }
 
   /**
-   * Evidence for a policy before it is in force, so that no call meets it without: served by the function that this
+   * Evidence for what will be in force, so that no call meets it without: served by the function that this
    * resolves with. Where the platform does not answer, there is none until the next renewal.
    */
   async prepare(next: InForce): Promise<() => void> {
@@ -190,12 +190,13 @@ export class EvidenceIssuer {
     }
   }
 
-  #isOfNow({ policyDigest }: Issued): boolean {
-    return equalBytes(policyDigest, this.#cluster.inForce.digest);
+  /** A key that admins have stopped since must not be vouched for by what was signed before. */
+  #isOfNow({ inForce }: Issued): boolean {
+    return inForce === this.#cluster.inForce;
   }
 
   #serve(issued: Issued): void {
-    // Asked for before the policy changed: what was issued for that change stands.
+    // Asked for before admins changed something: what was issued for that change stands.
     if (!this.#isOfNow(issued)) return;
     this.#current = issued;
     this.#renewAtMs = issued.issuedMonotonicMs + EVIDENCE_MAX_AGE_MS / 2;
@@ -304,7 +305,7 @@ export class EvidenceIssuer {
       quote: await platformEvidence(attester, 'evidence', claims),
       notAfter: issuedAt + EVIDENCE_MAX_AGE_MS,
       issuedMonotonicMs,
-      policyDigest: inForce.digest,
+      inForce,
       statements: new WeakMap(),
     };
   }

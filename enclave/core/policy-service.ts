@@ -126,10 +126,17 @@ export class PolicyService {
     const { sequence, reason } = statement;
     const changes = { births: [], transitions };
     stopLeaving(transitions);
+    const { inForce } = this.#cluster;
+    const wanted = { ...inForce, rings: ringsAfter(inForce.rings, changes) };
+    // Beside the rest: a statement does not wait for the platform.
+    const preparing = this.#evidence.prepare(wanted);
+    preparing.catch(() => undefined);
     const leaves = [leaf, ...leavesOf(changes, reason)];
     await this.#change(leaves, { adminSequence: sequence }, recordsOf(changes));
-    const { inForce } = this.#cluster;
-    this.#cluster.inForce = { ...inForce, rings: ringsAfter(inForce.rings, changes) };
+    this.#cluster.inForce = wanted;
+    preparing.then((serveEvidence) => {
+      serveEvidence();
+    }, this.#onFailure);
     return ApplyEmergencyResponse.encode({
       sequence: BigInt(sequence),
       changes: wireChanges(changes),

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { PlatformFailure } from '../../enclave/ports.ts';
 import { utf8 } from '../../enclave/wire/bytes.ts';
 import { KeyState } from '../../enclave/wire/gen/sealwright/v1/keys.ts';
 import type { SignBatchResult } from '../../enclave/wire/gen/sealwright/v1/signing.ts';
@@ -17,6 +18,7 @@ import {
   type Running,
 } from '../support/fakes/world.ts';
 import type { Call } from '../support/genesis.ts';
+import { claimOf } from '../support/log-audit.ts';
 import {
   applyEmergency,
   applyPolicy,
@@ -112,6 +114,24 @@ describe('suspend and resume', () => {
         reason: 'a test',
       },
     ]);
+  });
+
+  test('bring new evidence: what vouched for the key before does so no more', async () => {
+    const world = new World('vouched');
+    const running = await world.begin(RINGS);
+    const before = await claimOf(running, 'identityKey');
+    await suspend(running);
+    await world.clock.turn();
+    expect(await claimOf(running, 'identityKey')).not.toBe(before);
+    const call = callTo(running);
+    world.platform.failure = new PlatformFailure('silent');
+    await applyEmergency(call, await emergency(call, 'resume', 'a', START_WALL_MS));
+    await world.clock.turn();
+    await expect(claimOf(running, 'identityKey')).toRefuseWith('EVIDENCE_STALE');
+    expect((await running.sign('a', MESSAGE)).version).toBe(1);
+    world.platform.failure = undefined;
+    await running.enclave.tick();
+    expect(await stateOf(running, 'a')).toBe(KeyState.KEY_STATE_ACTIVE);
   });
 
   test('leave the ring its key: the next policy bears none', async () => {
