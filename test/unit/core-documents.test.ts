@@ -222,7 +222,7 @@ describe('vectors of genesis', () => {
     expect(bytes.byteLength).toBeLessThan(MAX_MANIFEST_BYTES);
     expect(parseGenesisManifest(bytes).policy.rings).toHaveLength(MAX_RINGS);
     const [first] = ringsOf({ [`0${'b'.repeat(63)}`]: { algorithm: 'ES256' } });
-    const more = [...(document.policy['rings'] as readonly SignedJson[]), first as SignedJson];
+    const more = [...(document.policy['rings'] as readonly SignedJson[]), first!];
     const over = canonicalize({
       ...document,
       policy: { ...document.policy, rings: more },

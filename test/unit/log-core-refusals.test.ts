@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { identityInLeaf } from '../../enclave/log/leaf.ts';
 import { RefusalCounter } from '../../enclave/log/refusal-counter.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import type { UntrustedCaller } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
@@ -310,4 +312,16 @@ test('a leaf for others is one that readers know, and only in refusals', async (
     origin,
   );
   expect(() => parseLeaf(signature)).toThrow('callerId');
+});
+
+test('an identity of more than 256 characters stands in a leaf by its digest', () => {
+  const longest = `x509:corp:${'a'.repeat(246)}`;
+  expect(identityInLeaf(longest)).toBe(longest);
+  const longer = `${longest}a`;
+  const digest = createHash('sha256').update(longer).digest('hex');
+  expect(identityInLeaf(longer)).toBe(`sha256:${digest}`);
+  const counter = new RefusalCounter();
+  const caller = { name: undefined, identity: longer, rank: 'mtls' };
+  counter.count('ring', caller, 'SIGNING_POLICY_DENIED');
+  expect(counter.take()).toMatchObject([{ callerId: `sha256:${digest}` }]);
 });
