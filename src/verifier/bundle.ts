@@ -14,7 +14,7 @@ export const MAX_BUNDLE_BYTES = 1024 * 1024;
 /** More than any format's longest chain, with what it may need beside; formats count themselves. */
 const MAX_ENDORSEMENTS = 16;
 
-/** Lists and objects, those in texts included. A manifest of 1,024 rings has about 4,000. */
+/** Lists and objects, those in texts included. The most callers that a manifest can hold are 13,000. */
 const MAX_BRACKETS = 16_384;
 
 /** The identity key's answer to a nonce. Its time is the host's word. */
