@@ -35,6 +35,7 @@ import { clusterIdOf, genesisDigest } from './genesis-manifest.ts';
 import { rawEd25519 } from './genesis-proposal.ts';
 import { sha256 } from './kdf.ts';
 import { openKey } from './key-birth.ts';
+import { EnclaveTime } from './enclave-time.ts';
 import { inForce } from './in-force.ts';
 import { keyRecordId, parseKeyRecord, scopeOf } from './key-record.ts';
 import { ringsOf, type KeyRing } from './key-ring.ts';
@@ -213,8 +214,7 @@ async function openCluster(
   await checkInventory(token, index, record, keys);
   const rings = await openRings(ports, state, token, policy, keys);
   const instanceId = ports.entropy.bytes(INSTANCE_ID_BYTES);
-  // Boot is a state change (PROTOCOLS §5). The mark never goes back.
-  const timeMarkMs = Math.max(index.timeMarkMs, ports.clock.wallMs());
+  const time = new EnclaveTime(ports.clock, index.timeMarkMs);
   const { genesis, log: logIdentity } = identity;
   const edge = await checkedEdge(ports, state, index);
   const log = new ClusterLog(
@@ -225,10 +225,13 @@ async function openCluster(
   const bootEpoch = state.nextEpoch;
   await log.appendPatiently([bootLeaf(ports, bootEpoch, index.policyVersion)]);
   const { svn } = ports.attester.identity;
+  // Boot is a state change (PROTOCOLS §5).
+  const timeMarkMs = time.nowMs();
   await state.change({ ...index, ...log.head(), instanceId, timeMarkMs, svn }, []);
   return {
     state,
     token,
+    time,
     inForce: parsedRecord('policy', () =>
       inForce(document, policy, rings, index.policyAppliedAtMs),
     ),

@@ -7,12 +7,14 @@ import { MAX_APPROVALS } from '../wire/limits.ts';
 import { parseSignedJson, type SignedJsonObject } from '../wire/signed-json.ts';
 import { sha256 } from './kdf.ts';
 import type { ClusterLog } from './cluster-log.ts';
+import type { EnclaveTime } from './enclave-time.ts';
 import type { InForce } from './in-force.ts';
 import type { SealedState } from './state.ts';
 
 export interface Cluster {
   readonly state: SealedState;
   readonly token: Token;
+  readonly time: EnclaveTime;
   /** Exchanged as a whole when admins change it; who awaits something keeps what decided. */
   inForce: InForce;
   /** 16 bytes, drawn at this boot. */

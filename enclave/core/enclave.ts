@@ -265,7 +265,7 @@ export class Enclave {
 
   #explain({ body, untrustedCaller }: IncomingCall): Uint8Array {
     const { cluster } = this.#require('keys');
-    return explain(cluster.inForce, body, untrustedCaller, this.#ports.clock.wallMs());
+    return explain(cluster.inForce, body, untrustedCaller, cluster.time.nowMs());
   }
 
   #status(): Uint8Array {

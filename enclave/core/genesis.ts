@@ -17,6 +17,7 @@ import {
 } from './cluster-log.ts';
 import { bearKeys, requireAttributes } from './key-birth.ts';
 import { encodeKeyRecord, keyRecordId, rootSecretLabel } from './key-record.ts';
+import { EnclaveTime } from './enclave-time.ts';
 import { inForce } from './in-force.ts';
 import { ringsOf } from './key-ring.ts';
 import { SecretPin } from './pin.ts';
@@ -112,7 +113,8 @@ async function firstState(
     ),
     bootLeaf(ports, bootEpoch, manifest.policy.version),
   ]);
-  const nowMs = ports.clock.wallMs();
+  const time = new EnclaveTime(ports.clock, 0);
+  const nowMs = time.nowMs();
   const fields = {
     instanceId,
     timeMarkMs: nowMs,
@@ -138,6 +140,7 @@ async function firstState(
   return {
     state,
     token,
+    time,
     inForce: inForce(policyBytes, manifest.policy, ringsOf(births.map(({ key }) => key)), nowMs),
     instanceId,
     bootEpoch,

@@ -43,9 +43,9 @@ export class LogHead {
   }
 
   async #change(): Promise<void> {
-    const { log, state } = this.#cluster;
+    const { log, state, time } = this.#cluster;
     if (log.size === state.index.logSize) return;
-    const timeMarkMs = Math.max(state.index.timeMarkMs, this.#ports.clock.wallMs());
+    const timeMarkMs = time.nowMs();
     this.#writtenAtMs = this.#ports.clock.monotonicMs();
     await state.change({ ...state.index, ...log.head(), timeMarkMs }, []);
   }

@@ -163,9 +163,8 @@ export class PolicyService {
     await state.change({ ...state.index, ...log.head(), timeMarkMs, ...fields }, records);
   }
 
-  /** The enclave's time never goes back behind its last state change. */
   #nowMs(): number {
-    return Math.max(this.#cluster.state.index.timeMarkMs, this.#ports.clock.wallMs());
+    return this.#cluster.time.nowMs();
   }
 
   async #orHalt(change: () => Promise<Uint8Array>): Promise<Uint8Array> {

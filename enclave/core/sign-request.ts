@@ -66,7 +66,7 @@ export function allow(signing: Signing, request: SignRequest, caller: Caller): A
   const { cluster, ports, rateLimits } = signing;
   const { inForce } = cluster;
   const allowed = refusalsCounted(signing, inForce, request, caller, () =>
-    checked(inForce, request, caller, ports.clock.wallMs()),
+    checked(inForce, request, caller, cluster.time.nowMs()),
   );
   // The last of the rules, because it takes something; and no leaf, because time heals it.
   rateLimits.take(allowed.scope, allowed.caller.name, ports.clock.monotonicMs());

@@ -79,8 +79,8 @@ export class SigningService {
 
   /** Throws Refusal. */
   #identify(untrustedCaller: UntrustedCaller | undefined): Caller {
-    const { ports, cluster } = this.#signing;
-    return cluster.inForce.callers.identify(untrustedCaller, ports.clock.wallMs());
+    const { cluster } = this.#signing;
+    return cluster.inForce.callers.identify(untrustedCaller, cluster.time.nowMs());
   }
 
   /** Leaves for the refusals counted since the last call; nobody waits for them. */

@@ -219,6 +219,7 @@ describe('a statement', () => {
     world.clock.advance(2 * HOUR_MS);
     running = await world.reboot(running);
     world.clock.setWall(START_WALL_MS);
+    running = await world.reboot(running);
     await expect(applyEmergency(callTo(running), statement)).toRefuseWith('STATEMENT_NOT_IN_TIME');
   });
 
