@@ -209,6 +209,8 @@ export class EvidenceIssuer {
     if (fresh) this.#quota.take(this.#ports.clock.monotonicMs());
     const current = this.#issued;
     const issued = fresh ? await orUnavailable(this.#issue(current.keys, nonce)) : current;
+    // The platform took its time, and admins changed something meanwhile.
+    if (!this.#isOfNow(issued)) throw new Refusal('EVIDENCE_STALE');
     return canonicalize({
       ...bundleBase(this.#ports.attester, issued.claims, issued.quote),
       genesis: genesisCertificate(this.#cluster.genesis),

@@ -15,9 +15,17 @@ export interface KeyChanges {
   readonly transitions: readonly Transition<OpenKey>[];
 }
 
-/** Keys that stop signing begin no signature from now on, so that none follows the leaf that says so. */
-export function stopLeaving(transitions: KeyChanges['transitions']): void {
-  for (const { key, to } of transitions) if (key.record.state === 'active') key.leave(to);
+/**
+ * Keys that stop signing begin no signature from now on, so that none follows the leaf that says so. What is returned
+ * lets them go on, as far as nothing else stops them.
+ */
+export function stopLeaving(transitions: KeyChanges['transitions']): () => void {
+  const stays = transitions
+    .filter(({ key }) => key.record.state === 'active')
+    .map(({ key, to }) => key.leave(to));
+  return () => {
+    for (const stay of stays) stay();
+  };
 }
 
 /** `reason` stands in the leaf of each transition. */

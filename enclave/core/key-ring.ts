@@ -9,7 +9,8 @@ export class OpenKey {
   readonly record: KeyRecord;
   readonly kid: string;
   readonly signer: SigningKey;
-  #leavingFor: KeyState | undefined;
+  /** What it is about to leave for; several statements may want it to stop. */
+  readonly #leaving = new Set<{ readonly to: KeyState }>();
 
   constructor(record: KeyRecord, kid: string, signer: SigningKey) {
     this.record = record;
@@ -19,17 +20,15 @@ export class OpenKey {
 
   /** The recorded state, or the one that is about to be recorded. */
   get state(): KeyState {
-    return this.#leavingFor ?? this.record.state;
+    const [first] = this.#leaving;
+    return first?.to ?? this.record.state;
   }
 
-  /** From now on no signature begins with it, whatever was allowed before. */
-  leave(to: KeyState): void {
-    this.#leavingFor = to;
-  }
-
-  /** What it was to leave for did not come about. */
-  stay(): void {
-    this.#leavingFor = undefined;
+  /** From now on no signature begins with it, whatever was allowed before; until what is returned is called. */
+  leave(to: KeyState): () => void {
+    const leaving = { to };
+    this.#leaving.add(leaving);
+    return () => void this.#leaving.delete(leaving);
   }
 
   /** The same key, recorded in another state. */

@@ -32,7 +32,8 @@ const ALLOWED: Readonly<Record<Phase, readonly Command[]>> = {
   unsealed: [],
   attested: ['keys'],
   serving: ['keys', 'sign', 'administer'],
-  draining: ['keys', 'sign'],
+  // What signs can be stopped.
+  draining: ['keys', 'sign', 'administer'],
   halted: [],
 };
 

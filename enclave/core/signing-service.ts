@@ -70,11 +70,22 @@ export class SigningService {
     stillWanted: () => boolean,
   ): Promise<Uint8Array> {
     const items = readBatch(body);
-    const caller = this.#identify(untrustedCaller);
+    const identify = this.#identifying(untrustedCaller);
     const size = { items: items.length, bytes: body.byteLength };
-    return this.#batches.run(caller.identity, size, stillWanted, () =>
-      signBatch(this.#signing, items, caller, this.#pace, stillWanted),
+    return this.#batches.run(identify().identity, size, stillWanted, () =>
+      signBatch(this.#signing, items, identify, this.#pace, stillWanted),
     );
+  }
+
+  /** Who calls, by the policy that is in force when it is asked: a batch waits for its turn and between its items. */
+  #identifying(untrustedCaller: UntrustedCaller | undefined): () => Caller {
+    const { cluster } = this.#signing;
+    let seen = { inForce: cluster.inForce, caller: this.#identify(untrustedCaller) };
+    return () => {
+      const { inForce } = cluster;
+      if (inForce !== seen.inForce) seen = { inForce, caller: this.#identify(untrustedCaller) };
+      return seen.caller;
+    };
   }
 
   /** Throws Refusal. */

@@ -316,6 +316,19 @@ describe('a commit', () => {
     expectUntouched();
   });
 
+  test('over a token that is exchanged after the last look at it halts', async () => {
+    const proposal = await propose();
+    const initToken = world.tokens.initToken.bind(world.tokens);
+    world.tokens.initToken = async (request) => ({
+      ...(await initToken(request)),
+      serial: 'fake-0002',
+    });
+    await expect(commit(proposal.clusterId, ...approvedBy([TEST_ADMIN], proposal))).toRefuseWith(
+      'ENCLAVE_HALTED',
+      { haltReason: 'TOKEN_MISSING' },
+    );
+  });
+
   test('keeps the certificate, byte for byte and over boots; armor is taken off', async () => {
     const proposal = await propose(manifest);
     const approvals = approvedBy([bob, carol], proposal);

@@ -1,5 +1,6 @@
 /** Chains that say nothing about anybody, each by its word (docs/spec/policy.md, "Callers"). */
 import { createHash, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ChainBed, DAY_MS, ID, meshRoot, NOW, SVID } from '../support/chain-bed.ts';
 import {
@@ -7,6 +8,7 @@ import {
   hasOpenssl,
   KEYS,
   leafExtensions,
+  OpensslAuthority,
   type CertificateOrder,
   type MadeCertificate,
 } from '../support/openssl-chain.ts';
@@ -43,6 +45,51 @@ describe.skipIf(!hasOpenssl)('chains of openssl that say nothing', { timeout: 12
     }
     expect(bed.identify(chain)).toBe('chain-length');
     expect(bed.identify(chain.slice(0, 5))).toBe('root');
+  });
+
+  describe('a certificate that holds another one as PEM, which OpenSSL would read in its place', () => {
+    let strange: OpensslAuthority;
+    beforeAll(() => {
+      strange = new OpensslAuthority();
+    });
+    afterAll(() => {
+      strange.remove();
+    });
+
+    /** A non-critical extension of somebody's own with a UTF8String in it. */
+    const holding = ({ path }: MadeCertificate): string => {
+      const pem = Buffer.from(`\n${readFileSync(`${path}.pem`, 'latin1').trim()}\n`, 'latin1');
+      const length = pem.byteLength.toString(16).padStart(4, '0');
+      return `1.2.3.4.5=DER:0c82${length}${pem.toString('hex')}`;
+    };
+    /** An authority of the attacker's with the root's own name. */
+    const twin = (...extensions: string[]): MadeCertificate =>
+      strange.make({ subject: '/O=mesh/CN=root', extensions: [...CA_EXTENSIONS, ...extensions] });
+
+    it('a leaf', () => {
+      const genuine = bed.make({ extensions: leafExtensions('URI:spiffe://example.org/nobody') });
+      expect(bed.identify([genuine])).toBe('spiffe://example.org/nobody');
+      const forged = strange.make({ issuer: twin(), extensions: [...SVID, holding(genuine)] });
+      expect(new X509Certificate(forged.der).subjectAltName).toBe(
+        'URI:spiffe://example.org/nobody',
+      );
+      expect(bed.identify([forged])).toBe('decode');
+      expect(bed.identify([strange.make({ issuer: twin(), extensions: SVID })])).toBe('root');
+    });
+
+    it('an issuer', () => {
+      const forged = twin(holding(bed.root));
+      const leaf = strange.make({ issuer: forged, extensions: SVID });
+      expect(bed.identify([leaf, forged])).toBe('decode');
+      expect(bed.identify([leaf, twin()])).toBe('root');
+    });
+
+    it('a root of the policy', () => {
+      const certificates = [Buffer.from(twin(holding(bed.root)).der).toString('hex')];
+      expect(() => bed.roots({ roots: [{ name: 'corp', kind: 'x509', certificates }] })).toThrow(
+        '/roots/0/certificates/0: decode',
+      );
+    });
   });
 
   const leaves: readonly (readonly [string, Partial<CertificateOrder>, string])[] = [

@@ -149,6 +149,8 @@ function readLink(der: Uint8Array): Link | undefined {
   if (der.byteLength > MAX_CERTIFICATE_BYTES) return undefined;
   try {
     const native = new X509Certificate(der);
+    // It looks for PEM first, anywhere in the bytes: then it has read another certificate than the one that they are.
+    if (!equalBytes(native.raw, der)) return undefined;
     return { parsed: parseCertificate(der), native, key: importedKey(native) };
   } catch (error) {
     // Two readers must agree that it is a certificate.
