@@ -1,4 +1,5 @@
 import { MalformedEvidence, type AttestationResult } from '../verifier/index.ts';
+import { readAdminKeys, requireSameAdmins } from './admin-keys-file.ts';
 import { APPROVE_OPTIONS, approveNote } from './approval-files.ts';
 import { usageError } from './cli-error.ts';
 import type { Arguments, Command } from './command.ts';
@@ -8,11 +9,13 @@ import { EXIT } from './exit-status.ts';
 import { genesisPaths, policyIn, readGenesisFiles, type GenesisFiles } from './genesis-files.ts';
 import { hex, note, printJson, printText } from './output.ts';
 import { writeOutput } from './output-file.ts';
+import { policyContent } from './policy/content.ts';
 import { policyDigest } from './policy/read-policy.ts';
 import { policyWarnings } from './policy/warnings.ts';
 import { signCommand, signWithSshKeygen } from './ssh-keygen.ts';
 import type { Policy } from '../../enclave/wire/policy/document.ts';
 import { equalBytes } from '../../enclave/wire/bytes.ts';
+import { parseGenesisStatement } from '../../enclave/wire/policy/genesis-statement.ts';
 import { SSHSIG_NAMESPACES, parseSshsig } from '../../enclave/wire/sshsig.ts';
 import {
   canonicalize,
@@ -29,14 +32,18 @@ export const genesisApprove: Command = {
   positionals: [{ name: 'DIR', help: 'what "genesis propose" wrote' }],
   options: {
     reference: { value: 'FILE', help: 'your own appraisal policy', required: true },
+    admins: {
+      value: 'FILE',
+      help: 'SSH public keys that you brought, one a line: the admins must be these and no others',
+    },
     'accept-simulated': JUDGING_OPTIONS['accept-simulated'],
     key: { ...APPROVE_OPTIONS.key, required: false },
     out: { value: 'FILE', help: 'where the approval goes (default DIR/statement.json.ADMIN.sig)' },
   },
   notes: [
     'Verifies the setup evidence against your reference values, and that the statement names exactly the manifest, ' +
-      'cluster, code and token that the evidence proves. Tells what the first policy allows although it may not be ' +
-      'meant. Then it signs; without --key it ends there, with 0, 1 or 2 as verify-evidence does.',
+      'cluster, code and token that the evidence proves. Tells all that the first policy says, admins and roots ' +
+      'with fingerprints, and what it allows although it may not be meant. Then it signs; without --key it ends there, with 0, 1 or 2 as verify-evidence does.',
     approveNote(NAMESPACE),
   ],
   run: runApprove,
@@ -46,6 +53,7 @@ async function runApprove(input: Arguments): Promise<number> {
   const folder = input.positional(0);
   const files = readGenesisFiles(folder);
   const policy = policyIn(folder, files.manifest);
+  const brought = input.text('admins');
   const reference = policyFor(input, input.required('reference'), true);
   const { judgeProposal } = await import('../client/genesis-proposal.ts');
   let result: AttestationResult;
@@ -57,6 +65,7 @@ async function runApprove(input: Arguments): Promise<number> {
     return EXIT.undecodable;
   }
   if (!input.json) tell(result, files, policy);
+  if (brought !== undefined) requireSameAdmins(policy.admins, readAdminKeys(brought), brought);
   const status = statusOf(result.verdict);
   const keyFile = input.text('key');
   const approval =
@@ -73,15 +82,21 @@ async function runApprove(input: Arguments): Promise<number> {
   return approval === undefined ? status : EXIT.ok;
 }
 
-function tell(result: AttestationResult, { manifest }: GenesisFiles, policy: Policy): void {
+function tell(
+  result: AttestationResult,
+  { manifest, statement }: GenesisFiles,
+  policy: Policy,
+): void {
   const { policy: document = {} } = parseSignedJson(manifest) as SignedJsonObject;
-  const names = policy.admins.map(({ name }) => name).join(', ');
   note(`policy 1, digest ${hex(policyDigest(canonicalize(document)))}`);
-  note(`${String(policy.threshold)} of ${String(policy.admins.length)} admins decide: ${names}`);
-  note(`${String(policy.rings.length)} rings, ${String(policy.callers.length)} callers`);
+  for (const line of policyContent(policy)) note(line);
   for (const { warning } of policyWarnings(policy)) note(`warning: ${warning}`);
   for (const check of result.checks) printText(checkLine(check));
   printText(lastLine(result));
+  // Of a statement that evidence proves, and nothing else can be signed.
+  if (result.verdict === 'affirming' || result.verdict === 'warning') {
+    note(`cluster ${hex(parseGenesisStatement(statement).clusterId)}`);
+  }
 }
 
 /** Resolves with the file's path. Throws CliError. */

@@ -8,6 +8,7 @@ import {
   parseGenesisStatement,
   type GenesisStatement,
 } from '../../enclave/wire/policy/genesis-statement.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import { parseSignedJson, SignedJsonError } from '../../enclave/wire/signed-json.ts';
 import { usageError } from './cli-error.ts';
 import { readNamedFile } from './evidence-options.ts';
@@ -71,7 +72,7 @@ function reading<T>(path: string, read: () => T): T {
   } catch (error) {
     if (!(error instanceof SignedJsonError)) throw error;
     throw usageError(
-      `${path}: ${error.message}`,
+      `${path}: ${printable(error.message)}`,
       'a file as "genesis propose" wrote it',
       'have it sent again',
     );

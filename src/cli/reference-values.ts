@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { parseSshKeyLine } from '../../enclave/wire/ssh-key.ts';
-import { SshError } from '../../enclave/wire/ssh-reader.ts';
+import { sshKeyLine } from '../../enclave/wire/ssh-key.ts';
+import { readAdminKeys } from './admin-keys-file.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
 import type { Arguments, Command } from './command.ts';
 import { DEFAULT_STATE, withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
-import { readNamedFile } from './evidence-options.ts';
 import { wholeNumber } from './numbers.ts';
 import { note, printJson } from './output.ts';
 import type { PinnedCluster, ReferenceDocument } from './reference-document.ts';
@@ -120,30 +119,8 @@ function pinnedCluster(input: Arguments): PinnedCluster | undefined {
       'name one of them',
     );
   }
-  const adminKeys = readAdminKeys(file);
+  const adminKeys = readAdminKeys(file).map(sshKeyLine);
   return { adminKeys, threshold: wholeNumber('--threshold', threshold, 1, adminKeys.length) };
-}
-
-/** Lines of .pub files, without their comments. Throws CliError (64). */
-function readAdminKeys(file: string): string[] {
-  const lines = Buffer.from(readNamedFile(file)).toString('utf8').split('\n');
-  const keys = lines
-    .map((line) => line.trim().split(/\s+/).slice(0, 2).join(' '))
-    .filter((line) => line !== '' && !line.startsWith('#'));
-  for (const key of keys) {
-    try {
-      parseSshKeyLine(key);
-    } catch (error) {
-      if (!(error instanceof SshError)) throw error;
-      throw usageError(
-        `${file}: ${key.slice(0, 40)}… is no key that an admin may have (${error.problem})`,
-        'OpenSSH public keys, one a line',
-        'correct it there',
-      );
-    }
-  }
-  if (keys.length > 0) return [...new Set(keys)];
-  throw usageError(`${file} holds no key`, 'OpenSSH public keys, one a line', 'add them');
 }
 
 function hexOption(input: Arguments, name: string, bytes: number): string | undefined {

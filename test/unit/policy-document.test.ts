@@ -270,6 +270,13 @@ describe('a policy that is refused', () => {
       withCaller({ kind: 'x509', root: 'corp', subject: ['api'] }),
       '/callers/0/subject/0: expected',
     ],
+    ...[0x9b, 0x00ad, 0x200b, 0x202e, 0x2028, 0x2029, 0xfeff, 0xe0041].map(
+      (code): [string, SignedJsonObject, string] => [
+        `a subject with U+${code.toString(16).padStart(4, '0')}, which nobody sees`,
+        withCaller({ kind: 'x509', root: 'corp', subject: [`CN=a${String.fromCodePoint(code)}`] }),
+        '/callers/0/subject/0: expected',
+      ],
+    ),
     [
       'two callers of one identity',
       source({ callers: ['a', 'ci'].map((name) => ({ name, kind: 'peer', socket: 'ci' })) }),

@@ -5,11 +5,14 @@ import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
 import { policyDiff } from '../../src/cli/policy/diff.ts';
 import { explain, explanationText, type Question } from '../../src/cli/policy/explain.ts';
 import { policyWarnings } from '../../src/cli/policy/warnings.ts';
+import { certificateFingerprint, sshFingerprint } from '../../src/cli/fingerprints.ts';
 import { parsedPolicy, policySource, ringSource, testAdmin } from '../support/policies.ts';
 
 const NOW = Date.parse('2027-01-31T08:00:00Z');
 const admins = [testAdmin('alice'), testAdmin('bob'), testAdmin('carol')];
 const [alice, bob] = admins.map(({ line }) => line) as [string, string];
+const carol = `carol (ssh-ed25519 ${admins.map(sshFingerprint)[2] ?? ''})`;
+const stranger = testAdmin('x');
 
 const withRings = (...rings: SignedJsonObject[]) =>
   parsedPolicy(policySource(admins, { threshold: 2, rings }));
@@ -73,6 +76,9 @@ describe('policy diff', () => {
     { name: 'dev', kind: 'peer', socket: 'dev' },
   ];
   const key = 'ab'.repeat(32);
+  const [DER_30, DER_31] = [0x30, 0x31].map((byte) =>
+    certificateFingerprint(Uint8Array.of(byte)),
+  ) as [string, string];
 
   it.each<readonly [string, SignedJsonObject, readonly string[]]>([
     ['nothing', {}, []],
@@ -81,7 +87,7 @@ describe('policy diff', () => {
       'a ring is born',
       { rings: [ringSource('release'), ringSource('nightly')] },
       [
-        'widens: ring nightly is born: ES256, residency enclave, payload message, lowest rank peer, for ci',
+        'widens: ring nightly is born: ES256, residency enclave, payload message of at most 61440 bytes, lowest rank peer, because "a test", for ci',
       ],
     ],
     ['a ring goes', { rings: [] }, ['narrows: ring release stops signing; its keys verify on']],
@@ -113,7 +119,7 @@ describe('policy diff', () => {
     [
       'a reason',
       ring({ acceptHostAsserted: 'another' }),
-      ['changes: ring release: the reason for its rank is another one'],
+      ['changes: ring release: the reason for its rank is now "another"'],
     ],
     ['fewer who decide', { threshold: 1 }, ['widens: 1 of 3 admins decide, instead of 2 of 3']],
     [
@@ -125,7 +131,7 @@ describe('policy diff', () => {
         ],
         threshold: 1,
       },
-      ['narrows: admin carol leaves', 'widens: 1 of 2 admins decide, instead of 2 of 3'],
+      [`narrows: admin ${carol} leaves`, 'widens: 1 of 2 admins decide, instead of 2 of 3'],
     ],
     [
       'an admin has another key',
@@ -133,12 +139,18 @@ describe('policy diff', () => {
         admins: [
           { name: 'alice', key: alice },
           { name: 'bob', key: bob },
-          { name: 'carol', key: testAdmin('x').line },
+          { name: 'carol', key: stranger.line },
         ],
       },
-      ['widens: admin carol has another key, which must approve too'],
+      [
+        `widens: admin carol (ssh-ed25519 ${sshFingerprint(stranger)}) has another key, which must approve too, and had ${sshFingerprint(admins[2] ?? stranger)}`,
+      ],
     ],
-    ['a root', { roots: [root] }, ['widens: root corp is new']],
+    [
+      'a root',
+      { roots: [root] },
+      [`widens: root corp (x509; SHA-256 of its certificates ${DER_30}) is new`],
+    ],
     [
       'an end',
       { validForSeconds: 60 },
@@ -162,8 +174,8 @@ describe('policy diff', () => {
     const from = { ...base, roots: [root] };
     const other = { roots: [{ ...root, certificates: ['31'] }] };
     expect(changes(other, from)).toEqual([
-      'widens: root corp has 1 new certificate(s)',
-      'narrows: root corp has lost 1 certificate(s)',
+      `widens: root corp has a new certificate, SHA-256 ${DER_31}`,
+      `narrows: root corp has lost a certificate, SHA-256 ${DER_30}`,
     ]);
     const mesh = { ...root, kind: 'spiffe', trustDomain: 'example.org' };
     expect(changes({ roots: [mesh] }, from)).toEqual([
@@ -208,6 +220,11 @@ describe('policy explain', () => {
     expect(said({ ring: 'slow' })).toContain(
       '\nat most 2 a second for this caller, 5 a second for the ring; none was taken now',
     );
+  });
+
+  it('quotes a host in printable ASCII', () => {
+    const lies = { ...explain(policy, good), identity: 'peer:\u001b[2J\u202e' };
+    expect(explanationText(lies)).toContain('(peer:\\u{1b}[2J\\u{202e}) may have');
   });
 
   it('says so when a newer service has a rule that is not known here', () => {

@@ -30,7 +30,8 @@ const MAX_SUBJECT_RDNS = 16;
 /** Ends of a Unix socket's path (sun_path holds 108 with its zero byte). */
 export const SOCKET_NAME = /^[\x21-\x7e]{1,107}$/;
 const HEX_CERTIFICATE = new RegExp(`^(?:[0-9a-f]{2}){1,${String(MAX_CERTIFICATE_BYTES)}}$`);
-const RDN = /^[A-Za-z0-9.]{1,64}=[^\p{Cc}]{1,512}$/u;
+/** Nothing that a terminal obeys or hides: an admin sees what the enclave compares. */
+const RDN = /^[A-Za-z0-9.]{1,64}=[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,512}$/u;
 
 /** SPIFFE-ID §2.1: lower-case letters, digits, dots, dashes, underscores. */
 const TRUST_DOMAIN = '[a-z0-9._-]{1,255}';

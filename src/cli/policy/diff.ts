@@ -1,8 +1,11 @@
 /** What changes between two policies, in the words of the people who approve it. */
 import { equalBytes } from '../../../enclave/wire/bytes.ts';
+import { printable } from '../../../enclave/wire/printable.ts';
 import type { CallerRoot } from '../../../enclave/wire/policy/caller.ts';
 import type { Policy } from '../../../enclave/wire/policy/document.ts';
 import { scopeDifference, type PolicyRing } from '../../../enclave/wire/policy/ring.ts';
+import { certificateFingerprint, sshFingerprint } from '../fingerprints.ts';
+import { adminWords, ringWords, rootWords, validityWords } from './content.ts';
 
 /** How a change should be looked at. */
 export type Effect = 'widens' | 'narrows' | 'changes' | 'impossible';
@@ -41,14 +44,17 @@ function compared<T extends { readonly name: string }>(from: readonly T[], to: r
 function adminChanges(from: Policy, to: Policy): Change[] {
   const { born, gone, kept } = compared(from.admins, to.admins);
   const changes = [
-    ...born.map(({ name }) =>
-      change('widens', `admin ${name} is new, and must approve this policy too`),
+    ...born.map((admin) =>
+      change('widens', `admin ${adminWords(admin)} is new, and must approve this policy too`),
     ),
-    ...gone.map(({ name }) => change('narrows', `admin ${name} leaves`)),
+    ...gone.map((admin) => change('narrows', `admin ${adminWords(admin)} leaves`)),
     ...kept
       .filter(({ was, now }) => !equalBytes(was.key.blob, now.key.blob))
-      .map(({ now }) =>
-        change('widens', `admin ${now.name} has another key, which must approve too`),
+      .map(({ was, now }) =>
+        change(
+          'widens',
+          `admin ${adminWords(now)} has another key, which must approve too, and had ${sshFingerprint(was.key)}`,
+        ),
       ),
   ];
   if (from.threshold !== to.threshold) {
@@ -62,17 +68,17 @@ function adminChanges(from: Policy, to: Policy): Change[] {
 function validityChanges(from: Policy, to: Policy): Change[] {
   const [before, after] = [from.validForSeconds, to.validForSeconds];
   if (before === after) return [];
-  const words = (seconds: number | undefined): string =>
-    seconds === undefined ? 'without end' : `for ${String(seconds)} s after it is applied`;
   const effect = (after ?? Infinity) > (before ?? Infinity) ? 'widens' : 'narrows';
-  return [change(effect, `signing goes on ${words(after)}, instead of ${words(before)}`)];
+  return [
+    change(effect, `signing goes on ${validityWords(after)}, instead of ${validityWords(before)}`),
+  ];
 }
 
 function rootChanges(from: Policy, to: Policy): Change[] {
   const { born, gone, kept } = compared(from.roots, to.roots);
   const denied = compared(asNamed(from.deniedKeys), asNamed(to.deniedKeys));
   return [
-    ...born.map(({ name }) => change('widens', `root ${name} is new`)),
+    ...born.map((root) => change('widens', `root ${rootWords(root)} is new`)),
     ...gone.map(({ name }) =>
       change('narrows', `root ${name} leaves: no chain that ends in it is good any more`),
     ),
@@ -85,7 +91,7 @@ function rootChanges(from: Policy, to: Policy): Change[] {
 function keptRoot(was: CallerRoot, now: CallerRoot): Change[] {
   const { name } = now;
   const [before, after] = [was, now].map(
-    ({ certificates }) => new Set(certificates.map((der) => Buffer.from(der).toString('hex'))),
+    ({ certificates }) => new Set(certificates.map(certificateFingerprint)),
   ) as [Set<string>, Set<string>];
   const changes: Change[] = [];
   if (was.kind !== now.kind || was.trustDomain !== now.trustDomain) {
@@ -97,12 +103,15 @@ function keptRoot(was: CallerRoot, now: CallerRoot): Change[] {
       ),
     );
   }
-  const [came, went] = [without(after, before).length, without(before, after).length];
-  if (came > 0)
-    changes.push(change('widens', `root ${name} has ${String(came)} new certificate(s)`));
-  if (went > 0)
-    changes.push(change('narrows', `root ${name} has lost ${String(went)} certificate(s)`));
-  return changes;
+  return [
+    ...changes,
+    ...without(after, before).map((digest) =>
+      change('widens', `root ${name} has a new certificate, SHA-256 ${digest}`),
+    ),
+    ...without(before, after).map((digest) =>
+      change('narrows', `root ${name} has lost a certificate, SHA-256 ${digest}`),
+    ),
+  ];
 }
 
 function asNamed(names: ReadonlySet<string>): readonly { readonly name: string }[] {
@@ -112,12 +121,17 @@ function asNamed(names: ReadonlySet<string>): readonly { readonly name: string }
 function callerChanges(from: Policy, to: Policy): Change[] {
   const { born, gone, kept } = compared(from.callers, to.callers);
   return [
-    ...born.map(({ name, identity }) => change('changes', `caller ${name} is new: ${identity}`)),
+    ...born.map(({ name, identity }) =>
+      change('changes', `caller ${name} is new: ${printable(identity)}`),
+    ),
     ...gone.map(({ name }) => change('narrows', `caller ${name} leaves`)),
     ...kept
       .filter(({ was, now }) => was.identity !== now.identity)
       .map(({ was, now }) =>
-        change('widens', `caller ${now.name} is now ${now.identity}, and was ${was.identity}`),
+        change(
+          'widens',
+          `caller ${now.name} is now ${printable(now.identity)}, and was ${printable(was.identity)}`,
+        ),
       ),
   ];
 }
@@ -125,9 +139,7 @@ function callerChanges(from: Policy, to: Policy): Change[] {
 function ringChanges(from: Policy, to: Policy): Change[] {
   const { born, gone, kept } = compared(from.rings, to.rings);
   return [
-    ...born.map((ring) =>
-      change('widens', `ring ${ring.name} is born: ${scopeWords(ring)}, for ${callerWords(ring)}`),
-    ),
+    ...born.map((ring) => change('widens', `ring ${ring.name} is born: ${ringWords(ring)}`)),
     ...gone.map(({ name }) => change('narrows', `ring ${name} stops signing; its keys verify on`)),
     ...kept.flatMap(({ was, now }) => keptRing(was, now)),
   ];
@@ -147,7 +159,12 @@ function keptRing(was: PolicyRing, now: PolicyRing): Change[] {
   if (went.length > 0)
     changes.push(change('narrows', `ring ${name} does not sign for ${went.join(', ')} any more`));
   if (was.acceptHostAsserted !== now.acceptHostAsserted) {
-    changes.push(change('changes', `ring ${name}: the reason for its rank is another one`));
+    changes.push(
+      change(
+        'changes',
+        `ring ${name}: the reason for its rank is now "${now.acceptHostAsserted ?? ''}"`,
+      ),
+    );
   }
   for (const limit of ['callerPerSecond', 'ringPerSecond'] as const) {
     const [before = Infinity, after = Infinity] = [was.limits[limit], now.limits[limit]];
@@ -166,12 +183,4 @@ function without(names: ReadonlySet<string>, others: ReadonlySet<string>): strin
 
 function rate(perSecond: number): string {
   return perSecond === Infinity ? 'without limit' : String(perSecond);
-}
-
-function scopeWords({ algorithm, residency, payloadKind, lowestRank }: PolicyRing): string {
-  return `${algorithm}, residency ${residency}, payload ${payloadKind}, lowest rank ${lowestRank}`;
-}
-
-function callerWords({ callers }: PolicyRing): string {
-  return callers.size === 0 ? 'nobody' : [...callers].sort().join(', ');
 }

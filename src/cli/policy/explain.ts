@@ -2,6 +2,7 @@
  * Would this be signed, and which rule decides? The same function as in the enclave, asked offline, and the same words
  * for both (docs/spec/policy.md, "Decision").
  */
+import { printable } from '../../../enclave/wire/printable.ts';
 import { CallerRoots, type ChainProblem } from '../../../enclave/wire/policy/chain.ts';
 import type { CallerIdentity } from '../../../enclave/wire/policy/caller.ts';
 import { PolicyRules, type Asked, type Rule } from '../../../enclave/wire/policy/decide.ts';
@@ -88,19 +89,23 @@ export function explained(
   };
 }
 
-/** One sentence, and one about limits when it is allowed. */
+/** One sentence, and one about limits when it is allowed. It may quote a host. */
 export function explanationText(explanation: Explanation): string {
+  return sentences(explanation).map(printable).join('\n');
+}
+
+function sentences(explanation: Explanation): readonly string[] {
   const { allowed, caller, identity, ring, payload, rule, reason, limits } = explanation;
   const length = String(payload.byteLength);
   const what = payload.kind === 'digest' ? 'a digest' : `a message of ${length} bytes`;
   if (allowed) {
     const who = `caller ${caller ?? ''} (${identity ?? ''})`;
-    return `allowed: ${who} may have ${what} signed with ring ${ring}\n${limitsText(limits)}`;
+    return [`allowed: ${who} may have ${what} signed with ring ${ring}`, limitsText(limits)];
   }
   const words = Object.hasOwn(RULE_WORDS, rule ?? '')
     ? RULE_WORDS[rule as Rule](explanation)
     : 'a rule of a newer service';
-  return `denied by rule "${rule ?? ''}" with ${reason ?? ''}: ${words}`;
+  return [`denied by rule "${rule ?? ''}" with ${reason ?? ''}: ${words}`];
 }
 
 function limitsText({ callerPerSecond, ringPerSecond }: RingLimits): string {

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { ObjectReader } from '../../../enclave/wire/closed-schema.ts';
 import { policyDigestInput } from '../../../enclave/wire/layouts.ts';
 import { MAX_POLICY_BYTES } from '../../../enclave/wire/limits.ts';
+import { printable } from '../../../enclave/wire/printable.ts';
 import { rootProblem } from '../../../enclave/wire/policy/chain.ts';
 import { parsePolicy, type Policy } from '../../../enclave/wire/policy/document.ts';
 import {
@@ -92,7 +93,7 @@ export function parsePolicyDocument(bytes: Uint8Array): {
 /** A problem as one line: place, line, what. */
 export function problemLine({ place, line, problem }: YamlProblem): string {
   const where = line === undefined ? '' : `line ${String(line)}: `;
-  return `${where}${place === '' ? '' : `${place}: `}${problem}`;
+  return printable(`${where}${place === '' ? '' : `${place}: `}${problem}`);
 }
 
 export function policyDigest(bytes: Uint8Array): Uint8Array {
