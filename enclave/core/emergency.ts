@@ -20,6 +20,8 @@ import { planEmergency, type Transition } from './reconcile.ts';
 
 export interface AcceptedEmergency {
   readonly statement: EmergencyStatement;
+  /** SHA-256, by which the next statement names this one. */
+  readonly digest: Uint8Array;
   readonly leaf: Leaf;
   readonly transitions: readonly Transition<OpenKey>[];
 }
@@ -32,12 +34,13 @@ export async function acceptEmergency(
   nowMs: number,
 ): Promise<AcceptedEmergency> {
   const statement = readStatement(bytes);
-  const { clusterId, sequence, notAfter, call, ring, version } = statement;
+  const { clusterId, sequence, previous, notAfter, call, ring, version } = statement;
   if (!equalBytes(clusterId, state.clusterId)) {
     const [expected, actual] = [toHex(state.clusterId), toHex(clusterId)];
     throw new Refusal('STATEMENT_INVALID', { field: '/clusterId', expected, actual });
   }
   requireSequence(sequence, state.index.adminSequence);
+  requirePrevious(previous, state.index.adminDigest);
   if (notAfter < nowMs || notAfter > nowMs + MAX_EMERGENCY_MS) {
     throw new Refusal('STATEMENT_NOT_IN_TIME', {
       expected: `${String(nowMs)} to ${String(nowMs + MAX_EMERGENCY_MS)}`,
@@ -52,17 +55,17 @@ export async function acceptEmergency(
     threshold: emergencyThreshold(call, threshold),
   });
   const transitions = planEmergency(statement, inForce.rings.get(ring)?.keys);
-  const statementDigest = toHex(sha256(emergencyDigestInput(bytes)));
+  const digest = sha256(emergencyDigestInput(bytes));
   const leaf = {
     kind: 'emergency',
     call,
     ring,
     version,
     sequence,
-    statementDigest,
+    statementDigest: toHex(digest),
     approvedBy,
   } as const;
-  return { statement, leaf, transitions };
+  return { statement, digest, leaf, transitions };
 }
 
 function readStatement(bytes: Uint8Array): EmergencyStatement {
@@ -83,4 +86,11 @@ function requireSequence(sequence: number, last: number): void {
   if (sequence <= last + MAX_SEQUENCE_STEP) return;
   const expected = `at most ${String(last + MAX_SEQUENCE_STEP)}`;
   throw new Refusal('STATEMENT_INVALID', { field: '/sequence', expected, actual });
+}
+
+/** Sequence numbers alone let a host that once lied about the last one keep a statement for later. */
+function requirePrevious(previous: Uint8Array, last: Uint8Array): void {
+  if (equalBytes(previous, last)) return;
+  const [expected, actual] = [toHex(last), toHex(previous)];
+  throw new Refusal('STATEMENT_REPLAYED', { field: '/previous', expected, actual });
 }

@@ -20,6 +20,7 @@ import { encodeKeyRecord, keyRecordId, rootSecretLabel } from './key-record.ts';
 import { EnclaveTime } from './enclave-time.ts';
 import { inForce } from './in-force.ts';
 import { ringsOf } from './key-ring.ts';
+import { Halt } from './lifecycle.ts';
 import { SecretPin } from './pin.ts';
 import { bootKey, rootHmacInput, rootSealKey } from './sealing.ts';
 import { SealedState, type RecordWrite } from './state.ts';
@@ -46,6 +47,11 @@ export async function commitGenesis(
     soPin,
     userPin,
   });
+  // Modules that give serial numbers only now showed none when it was proposed.
+  const { tokenSerial } = proposal;
+  if (tokenSerial !== '' && tokenSerial !== info.serial) {
+    throw new Halt('TOKEN_MISSING', { expected: tokenSerial, actual: info.serial });
+  }
   const token = await ports.tokens.open(info.serial, userPin);
   try {
     const born = { proposal, approvals, soPin, userPin, token };
@@ -122,6 +128,7 @@ async function firstState(
     policyDigest,
     policyAppliedAtMs: nowMs,
     adminSequence: 0,
+    adminDigest: new Uint8Array(32),
     svn: platform.svn,
     ...log.head(),
   };

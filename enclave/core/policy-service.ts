@@ -18,21 +18,17 @@ import type { Cluster } from './cluster.ts';
 import { acceptEmergency, type AcceptedEmergency } from './emergency.ts';
 import type { EvidenceIssuer } from './evidence.ts';
 import { bearKeys } from './key-birth.ts';
-import {
-  leavesOf,
-  recordsOf,
-  ringsAfter,
-  stopLeaving,
-  wireChanges,
-  type KeyChanges,
-} from './key-changes.ts';
+import { leavesOf, recordsOf, ringsAfter, stopLeaving, wireChanges } from './key-changes.ts';
 import { checkNext, type NextPolicy } from './next-policy.ts';
 import { decoded } from './requests.ts';
 import type { IndexFields, RecordWrite } from './state.ts';
 
 /** What a change sets in the index besides the log's head and the time. */
 type ChangedFields = Partial<
-  Pick<IndexFields, 'policyVersion' | 'policyDigest' | 'policyAppliedAtMs' | 'adminSequence'>
+  Pick<
+    IndexFields,
+    'policyVersion' | 'policyDigest' | 'policyAppliedAtMs' | 'adminSequence' | 'adminDigest'
+  >
 >;
 
 export class PolicyService {
@@ -57,8 +53,12 @@ export class PolicyService {
   get(body: Uint8Array): Uint8Array {
     decoded((input) => GetPolicyRequest.decode(input), body);
     const { inForce, state } = this.#cluster;
-    const adminSequence = BigInt(state.index.adminSequence);
-    return GetPolicyResponse.encode({ document: inForce.document, adminSequence }).finish();
+    const { adminSequence, adminDigest } = state.index;
+    return GetPolicyResponse.encode({
+      document: inForce.document,
+      adminSequence: BigInt(adminSequence),
+      adminDigest,
+    }).finish();
   }
 
   /** Rejects with Refusal; when it is ENCLAVE_HALTED the next boot tells which policy is in force. */
@@ -100,6 +100,7 @@ export class PolicyService {
       changes: wireChanges(changes),
     }).finish();
   }
+
   /** Rejects with Refusal. From acceptance on no signature begins with a key that stops, however long the rest takes. */
   async applyEmergency(body: Uint8Array): Promise<Uint8Array> {
     const request = decoded((input) => ApplyEmergencyRequest.decode(input), body);
@@ -108,21 +109,22 @@ export class PolicyService {
     const accept = (): Promise<AcceptedEmergency> =>
       acceptEmergency(this.#cluster, statement, approvals, this.#nowMs());
     const { transitions } = await accept();
-    stopLeaving(transitions);
+    const stay = stopLeaving(transitions);
     return this.#cluster.state.inTurn(async () => {
       let accepted: AcceptedEmergency;
       try {
         // What had its turn before may have changed the answer.
         accepted = await accept();
       } catch (error) {
-        this.#stay(transitions);
+        stay();
         throw error;
       }
       return this.#orHalt(() => this.#applyAccepted(accepted));
     });
   }
 
-  async #applyAccepted({ statement, leaf, transitions }: AcceptedEmergency): Promise<Uint8Array> {
+  async #applyAccepted(accepted: AcceptedEmergency): Promise<Uint8Array> {
+    const { statement, digest, leaf, transitions } = accepted;
     const { sequence, reason } = statement;
     const changes = { births: [], transitions };
     stopLeaving(transitions);
@@ -132,7 +134,8 @@ export class PolicyService {
     const preparing = this.#evidence.prepare(wanted);
     preparing.catch(() => undefined);
     const leaves = [leaf, ...leavesOf(changes, reason)];
-    await this.#change(leaves, { adminSequence: sequence }, recordsOf(changes));
+    const last = { adminSequence: sequence, adminDigest: digest };
+    await this.#change(leaves, last, recordsOf(changes));
     this.#cluster.inForce = wanted;
     preparing.then((serveEvidence) => {
       serveEvidence();
@@ -141,14 +144,6 @@ export class PolicyService {
       sequence: BigInt(sequence),
       changes: wireChanges(changes),
     }).finish();
-  }
-
-  /** Keys that another statement has moved meanwhile are other objects: these stop for good. */
-  #stay(transitions: KeyChanges['transitions']): void {
-    const { rings } = this.#cluster.inForce;
-    for (const { key } of transitions) {
-      if (rings.get(key.record.ring)?.keys.includes(key) === true) key.stay();
-    }
   }
 
   /** Leaves are durable before the index that counts them is. */

@@ -25,7 +25,9 @@ export interface StateIndex {
   readonly policyDigest: Uint8Array;
   /** Wall time when that policy was applied. */
   readonly policyAppliedAtMs: number;
+  /** Of the last emergency statement that was applied; 0 and 32 zero bytes when there was none. */
   readonly adminSequence: number;
+  readonly adminDigest: Uint8Array;
   readonly svn: number;
   readonly logSize: number;
   readonly logRoot: Uint8Array;
@@ -68,6 +70,7 @@ export function encodeIndex(index: StateIndex): Uint8Array {
     policyDigest: toHex(index.policyDigest),
     policyAppliedAtMs: index.policyAppliedAtMs,
     adminSequence: index.adminSequence,
+    adminDigest: toHex(index.adminDigest),
     svn: index.svn,
     logSize: index.logSize,
     logRoot: toHex(index.logRoot),
@@ -95,6 +98,7 @@ export function parseIndex(bytes: Uint8Array): StateIndex {
     policyDigest: reader.hex('policyDigest', 32),
     policyAppliedAtMs: reader.integer('policyAppliedAtMs', 0),
     adminSequence: reader.integer('adminSequence', 0),
+    adminDigest: reader.hex('adminDigest', 32),
     svn: reader.integer('svn', 0),
     logSize: reader.integer('logSize', 0),
     logRoot: reader.hex('logRoot', 32),

@@ -55,6 +55,7 @@ export type IndexFields = Pick<
   | 'policyDigest'
   | 'policyAppliedAtMs'
   | 'adminSequence'
+  | 'adminDigest'
   | 'svn'
   | 'logSize'
   | 'logRoot'

@@ -25,10 +25,12 @@ async function runEmergencyApprove(input: Arguments): Promise<number> {
   requireOneStdout(input, ['out']);
   const file = input.positional(0);
   const bytes = await readStatement(file);
-  const { call, ring, version, clusterId, sequence, notAfter, reason } = parseEmergency(bytes);
+  const statement = parseEmergency(bytes);
+  const { call, ring, version, clusterId, sequence, previous, notAfter, reason } = statement;
   const which = version === 0 ? 'all versions' : `version ${String(version)}`;
   note(`${call} ring ${ring}, ${which}: ${reason}`);
   note(`cluster ${hex(clusterId)}, statement ${String(sequence)}`);
+  note(previous.some((byte) => byte !== 0) ? `directly after ${hex(previous)}` : 'after no other');
   note(`to be used until ${new Date(notAfter).toISOString()}`);
   const approval = await approveFile(input, 'sealwright-emergency', file, bytes);
   if (input.json) printJson({ call, ring, version, sequence, approval });

@@ -6,6 +6,7 @@ import {
   type EmergencyCall,
 } from '../../enclave/wire/policy/emergency.ts';
 import { SignedJsonError } from '../../enclave/wire/signed-json.ts';
+import type { LastStatement } from '../client/attested-policy.ts';
 import { ATTESTED_NOTE, ATTESTED_OPTIONS, withAttested } from './attested.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE } from './command.ts';
@@ -49,13 +50,20 @@ export function emergencyCommand(call: EmergencyCall): Command {
         value: 'HEX',
         help: 'the cluster by your own records, instead of by evidence',
       },
-      sequence: { value: 'N', help: 'instead of the service’s next one: nothing is asked of it' },
+      sequence: {
+        value: 'N',
+        help: 'number of this statement, with --previous: nothing is asked of the service',
+      },
+      previous: {
+        value: 'HEX',
+        help: 'digest of the last statement that was applied; 64 zeros when there was none',
+      },
       ...ATTESTED_OPTIONS,
     },
     notes: [
       ABOUT[call],
       'The cluster is the one that evidence proves, so that no host gets a statement about another; with --cluster-id ' +
-        'nothing is attested. Of two statements with one sequence number the first wins.',
+        'nothing is attested. A statement is good directly after the last one that was applied: of two, the first wins.',
       `By hand an approval is "${signCommand(NAMESPACE, 'FILE')}".`,
       ATTESTED_NOTE,
       CLIENT_NOTE,
@@ -76,13 +84,14 @@ async function runEmergencyCall(call: EmergencyCall, input: Arguments): Promise<
   }
   const hours = integerOption(input, 'hours', DEFAULT_HOURS, MAX_EMERGENCY_MS / HOUR_MS);
   const version = integerOption(input, 'version', 0, 0xffff_ffff);
-  const { clusterId, sequence } = await target(input);
+  const { clusterId, sequence, previous } = await target(input);
   const statement = checkedStatement({
     call,
     clusterId,
     ring: input.positional(0),
     version,
     sequence,
+    previous,
     notAfter: Date.now() + hours * HOUR_MS,
     reason: input.required('reason'),
   });
@@ -102,24 +111,46 @@ async function runEmergencyCall(call: EmergencyCall, input: Arguments): Promise<
   return EXIT.ok;
 }
 
+interface Target {
+  readonly clusterId: string;
+  readonly sequence: number;
+  /** Digest of the last statement, in hex. */
+  readonly previous: string;
+}
+
 /** Which cluster, and which of its statements this is. */
-async function target(
-  input: Arguments,
-): Promise<{ readonly clusterId: string; readonly sequence: number }> {
-  const known = input.text('cluster-id');
-  if (known !== undefined && !/^[0-9a-f]{64}$/.test(known)) {
-    throw usageError(`--cluster-id is "${known}"`, '64 lower-case hex digits', 'correct it');
+async function target(input: Arguments): Promise<Target> {
+  const known = hexOption(input, 'cluster-id');
+  const given = givenPlace(input);
+  if (known !== undefined && given !== undefined) return { clusterId: known, ...given };
+  const { lastStatementOf, provedPolicy } = await import('../client/attested-policy.ts');
+  if (known !== undefined) {
+    const answer = await withClient(input, (client) => client.getPolicy());
+    return { clusterId: known, ...after(lastStatementOf(answer)) };
   }
-  const given = integerOption(input, 'sequence', 0, Number.MAX_SAFE_INTEGER);
-  if (known === undefined) {
-    const { provedPolicy } = await import('../client/attested-policy.ts');
-    const { untrustedAdminSequence, attestation } = await withAttested(input, provedPolicy);
-    const sequence = given === 0 ? untrustedAdminSequence + 1 : given;
-    return { clusterId: hex(attestation.claims.clusterId), sequence };
-  }
-  if (given !== 0) return { clusterId: known, sequence: given };
-  const { adminSequence } = await withClient(input, (client) => client.getPolicy());
-  return { clusterId: known, sequence: Number(adminSequence) + 1 };
+  const { untrustedLast, attestation } = await withAttested(input, provedPolicy);
+  return { clusterId: hex(attestation.claims.clusterId), ...(given ?? after(untrustedLast)) };
+}
+
+type Place = Omit<Target, 'clusterId'>;
+
+function after(last: LastStatement): Place {
+  return { sequence: last.sequence + 1, previous: hex(last.digest) };
+}
+
+/** Throws CliError (64) for one option without the other: both say which statement was the last. */
+function givenPlace(input: Arguments): Place | undefined {
+  const sequence = integerOption(input, 'sequence', 0, Number.MAX_SAFE_INTEGER);
+  const previous = hexOption(input, 'previous');
+  if (sequence === 0 && previous === undefined) return undefined;
+  if (sequence !== 0 && previous !== undefined) return { sequence, previous };
+  throw usageError(
+    sequence === 0
+      ? '--previous is given without --sequence'
+      : '--sequence is given without --previous',
+    'both, or neither',
+    'add the other one',
+  );
 }
 
 /** What came of a statement. */
@@ -145,6 +176,12 @@ function checkedStatement(statement: Parameters<typeof encodeEmergency>[0]): Uin
       'correct it',
     );
   }
+}
+
+function hexOption(input: Arguments, name: string): string | undefined {
+  const text = input.text(name);
+  if (text === undefined || /^[0-9a-f]{64}$/.test(text)) return text;
+  throw usageError(`--${name} is "${text}"`, '64 lower-case hex digits', 'correct it');
 }
 
 function integerOption(input: Arguments, name: string, otherwise: number, max: number): number {

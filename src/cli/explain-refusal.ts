@@ -32,7 +32,8 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   APPROVAL_INVALID: 'leave this approval away, or have it made again',
   APPROVALS_MISSING: 'collect more approvals over the same file',
   STATEMENT_INVALID: 'make the statement again with "npx sealwright emergency"',
-  STATEMENT_REPLAYED: 'make the statement again with a higher sequence',
+  STATEMENT_REPLAYED:
+    'another statement was applied after this one was written: make it again, and have it approved',
   STATEMENT_NOT_IN_TIME: 'make the statement again with another notAfter',
   KEY_STATE_FORBIDS_CALL: '"npx sealwright keys list" shows the states',
   GENESIS_NOT_ALLOWED: 'a cluster lives here already; "npx sealwright status" shows it',

@@ -264,7 +264,7 @@ export const RPC_STATUS = {
   STATEMENT_REPLAYED: {
     code: Code.FAILED_PRECONDITION,
     message: (d) =>
-      `A statement with this sequence or a later one was applied already${because(sizes(d))}. Make a new one with a higher sequence.`,
+      `The statement does not follow the last one that was applied${d.field === undefined ? '' : `, by ${d.field}`}${because(sizes(d))}. Make a new one, which follows it, and have it approved.`,
   },
   STATEMENT_NOT_IN_TIME: {
     code: Code.FAILED_PRECONDITION,

@@ -1,6 +1,6 @@
 /** The way of a policy and of an emergency statement through the command line: real service, real ssh-keygen. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -82,6 +82,7 @@ describe('a policy', () => {
       ...['policy', 'approve', path('next.json'), '--current', path('now.json'), '--key', admin()],
     );
     expect(approving.stderr).toContain('widens: ring night is born: ES256');
+    expect(approving.stderr).toContain(`cluster ${stack.ready.clusterId}`);
     const applied = await json('policy', 'apply', path('next.json'), path('next.json.sig'));
     expect(applied).toMatchObject({
       version: now.version + 1,
@@ -117,12 +118,39 @@ describe('a policy', () => {
       noSpareAdmin: undefined,
     }));
     const [document, own, his] = [path('next.json'), path('own.sig'), path('bob.sig')];
-    await ok('policy', 'approve', document, '--key', admin(), '--out', own);
+    const told = await ok('policy', 'approve', document, '--key', admin(), '--out', own);
+    for (const { file, name } of [
+      { file: `${admin()}.pub`, name: 'dev' },
+      { file: path('bob.pub'), name: 'bob' },
+    ]) {
+      const listed = execFileSync('ssh-keygen', ['-lf', file], { encoding: 'utf8' });
+      expect(told.stderr).toMatch(new RegExp(`^admin ${name} \\(\\S+ (\\S+)\\)$`, 'm'));
+      expect(told.stderr).toContain(` ${listed.split(' ')[1] ?? '?'})\n`);
+    }
+    expect(told.stderr).toContain(`cluster ${stack.ready.clusterId}`);
+    expect(told.stderr).toContain('ring night: ES256, residency hsm');
     expect(await refused('policy', 'apply', document, own)).toMatchObject({
       reason: 'APPROVALS_MISSING',
     });
     await ok('policy', 'approve', document, '--key', path('bob'), '--out', his);
     await ok('policy', 'apply', document, his, own);
+  });
+
+  test('is not approved on another policy than the one that it replaces', async () => {
+    const before = JSON.parse(readFileSync(path('now.json'), 'utf8')) as object;
+    writeFileSync(path('forged.json'), JSON.stringify({ ...before, notAfter: 1 + Date.now() }));
+    const own = path('never.sig');
+    const stale = await refused(
+      ...['policy', 'approve', path('next.json'), '--current', path('next.json')],
+      ...['--key', admin(), '--out', own],
+    );
+    expect(stale).toMatchObject({ status: 2, mismatch: 'replaces' });
+    const forged = await refused(
+      ...['policy', 'approve', path('next.json'), '--current', path('forged.json')],
+      ...['--key', admin(), '--out', own],
+    );
+    expect(forged).toMatchObject({ status: 2, mismatch: 'replaces' });
+    expect(existsSync(own)).toBe(false);
   });
 
   test('is not approved as YAML, nor applied with a file that is no approval', async () => {
@@ -150,6 +178,8 @@ describe('an emergency', () => {
     await ok('emergency', 'resume', 'night', '--reason', 'all is well', '--out', statement);
     const approving = await ok('emergency', 'approve', statement, '--key', admin());
     expect(approving.stderr).toContain('resume ring night, all versions: all is well');
+    const { adminDigest } = (await json('policy', 'show')) as { adminDigest: string };
+    expect(approving.stderr).toContain(`directly after ${adminDigest}`);
     await ok('emergency', 'apply', statement, `${statement}.sig`);
     expect(await sign('night')).toMatchObject({ status: 0 });
     expect(await refused('emergency', 'apply', statement, `${statement}.sig`)).toMatchObject({
@@ -169,20 +199,29 @@ describe('an emergency', () => {
   });
 
   test('may be written where there is no service', async () => {
-    const own = [
-      '--cluster-id',
-      stack.ready.clusterId,
-      '--sequence',
-      '7',
-      '--out',
-      path('off.json'),
-    ];
-    await runSealwright([...stop, ...own], { cwd: folder });
+    const previous = 'cd'.repeat(32);
+    const known = ['--cluster-id', stack.ready.clusterId, '--out', path('off.json')];
+    const place = ['--sequence', '7', '--previous', previous];
+    await runSealwright([...stop, ...known, ...place], { cwd: folder });
     const statement = JSON.parse(readFileSync(path('off.json'), 'utf8')) as object;
     expect(statement).toMatchObject({
       clusterId: stack.ready.clusterId,
       sequence: 7,
+      previous,
       call: 'suspend',
+    });
+    expect(await refused(...stop, ...known, '--sequence', '7')).toMatchObject({
+      status: 64,
+      problem: '--sequence is given without --previous',
+    });
+    expect(await refused(...stop, ...known, '--previous', previous)).toMatchObject({
+      status: 64,
+      problem: '--previous is given without --sequence',
+    });
+    const short = ['--sequence', '7', '--previous', 'cd'];
+    expect(await refused(...stop, ...known, ...short)).toMatchObject({
+      status: 64,
+      problem: '--previous is "cd"',
     });
   });
 

@@ -33,6 +33,7 @@ import {
   applyPolicy,
   approvalsOf,
   emergency,
+  emergencyDigest,
   getPolicy,
   nextPolicy,
 } from '../support/statements.ts';
@@ -238,6 +239,46 @@ describe('an emergency statement', () => {
     expect(await peerState()).toBe(suspended);
     const again = await emergency(call, 'resume', 'peer', Date.now());
     await applyEmergency(call, again, byTwo(again));
+    expect(await peerState()).toBe(active);
+  });
+
+  test('to resume, approved with a number that the host made up and kept back, is nothing after another suspend', async () => {
+    const first = await suspend();
+    await applyEmergency(call, first);
+    const { adminSequence } = await getPolicy(call);
+    // The host names a number far ahead; another last statement than the true one would make this one good never.
+    const sequence = Number(adminSequence) + 900;
+    const keptBack = await emergency(call, 'resume', 'peer', Date.now(), { sequence });
+    const approvals = byTwo(keptBack);
+    // It says that this one came to nothing, and tells the truth from now on.
+    const resume = await emergency(call, 'resume', 'peer', Date.now());
+    await applyEmergency(call, resume, byTwo(resume));
+    const again = await suspend();
+    await applyEmergency(call, again);
+    await expect(applyEmergency(call, keptBack, approvals)).rejects.toMatchObject({
+      reason: 'STATEMENT_REPLAYED',
+      details: { field: '/previous', expected: emergencyDigest(again) },
+    });
+    await theRig().reboot();
+    await expect(applyEmergency(call, keptBack, approvals)).toRefuseWith('STATEMENT_REPLAYED', {
+      field: '/previous',
+      expected: emergencyDigest(again),
+      actual: emergencyDigest(first),
+    });
+    expect(await peerState()).toBe(suspended);
+    const last = await emergency(call, 'resume', 'peer', Date.now());
+    await applyEmergency(call, last, byTwo(last));
+    expect(await peerState()).toBe(active);
+  });
+
+  test('that follows one which the host made up is good never', async () => {
+    const statement = await emergency(call, 'suspend', 'peer', Date.now(), {
+      previous: 'cd'.repeat(32),
+    });
+    await expect(applyEmergency(call, statement)).rejects.toMatchObject({
+      reason: 'STATEMENT_REPLAYED',
+      details: { field: '/previous', actual: 'cd'.repeat(32) },
+    });
     expect(await peerState()).toBe(active);
   });
 

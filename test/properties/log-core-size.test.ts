@@ -79,6 +79,7 @@ describe('a log of 100,000 leaves', () => {
       policyDigest: new Uint8Array(32),
       policyAppliedAtMs: 0,
       adminSequence: 0,
+      adminDigest: new Uint8Array(32),
       svn: 1,
       logSize: 1000,
       logRoot: rootOf(indexed.edge),

@@ -9,7 +9,7 @@ import {
   GetPolicyResponse,
 } from '../../enclave/wire/gen/sealwright/v1/policy.ts';
 import { GetStatusResponse } from '../../enclave/wire/gen/sealwright/v1/status.ts';
-import { policyDigestInput } from '../../enclave/wire/layouts.ts';
+import { emergencyDigestInput, policyDigestInput } from '../../enclave/wire/layouts.ts';
 import { MAX_POLICY_BYTES } from '../../enclave/wire/limits.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import { encodeEmergency, type EmergencyCall } from '../../enclave/wire/policy/emergency.ts';
@@ -77,6 +77,7 @@ export async function applyPolicy(
 export interface StatementOptions {
   readonly version?: number;
   readonly sequence?: number;
+  readonly previous?: string;
   readonly notAfter?: number;
   readonly clusterId?: string;
 }
@@ -89,17 +90,23 @@ export async function emergency(
   nowMs: number,
   options: StatementOptions = {},
 ): Promise<Uint8Array> {
-  const { adminSequence } = await getPolicy(call);
+  const { adminSequence, adminDigest } = await getPolicy(call);
   return encodeEmergency({
     call: kind,
     clusterId: await clusterIdOf(call),
     ring,
     version: 0,
     sequence: Number(adminSequence) + 1,
+    previous: toHex(adminDigest),
     notAfter: nowMs + 3_600_000,
     reason: 'a test',
     ...options,
   });
+}
+
+/** Digest by which the statement after this one names it. */
+export function emergencyDigest(statement: Uint8Array): string {
+  return createHash('sha256').update(emergencyDigestInput(statement)).digest('hex');
 }
 
 export async function applyEmergency(

@@ -140,6 +140,7 @@ describe('emergency statements', () => {
     ring: 'release',
     version: 0,
     sequence: 1,
+    previous: 'cd'.repeat(32),
     notAfter: 1,
     reason: 'a laptop was stolen',
   } as const;
@@ -148,6 +149,7 @@ describe('emergency statements', () => {
     expect(parseEmergency(encodeEmergency(good))).toEqual({
       ...good,
       clusterId: new Uint8Array(32).fill(0xab),
+      previous: new Uint8Array(32).fill(0xcd),
     });
   });
 
@@ -157,6 +159,7 @@ describe('emergency statements', () => {
     ['/ring', { ring: '../x' }],
     ['/version', { version: -1 }],
     ['/sequence', { sequence: 0 }],
+    ['/previous', { previous: 'cd' }],
     ['/notAfter', { notAfter: -1 }],
     ['/reason', { reason: 'two\nlines' }],
     ['/reason', { reason: '' }],

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { PlatformFailure } from '../../enclave/ports.ts';
-import { utf8 } from '../../enclave/wire/bytes.ts';
+import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { KeyState } from '../../enclave/wire/gen/sealwright/v1/keys.ts';
 import type { SignBatchResult } from '../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { Phase } from '../../enclave/wire/gen/sealwright/v1/status.ts';
@@ -24,6 +24,7 @@ import {
   applyPolicy,
   approvalsOf,
   emergency,
+  emergencyDigest,
   getPolicy,
   nextPolicy,
   type StatementOptions,
@@ -176,6 +177,12 @@ describe('a statement', () => {
       'STATEMENT_INVALID',
       { field: '/sequence' },
     ],
+    [
+      'that follows one that was never applied',
+      { previous: 'cd'.repeat(32) },
+      'STATEMENT_REPLAYED',
+      { field: '/previous', expected: '00'.repeat(32), actual: 'cd'.repeat(32) },
+    ],
     ['whose time is over', { notAfter: START_WALL_MS - 1 }, 'STATEMENT_NOT_IN_TIME', {}],
     ['kept for later', { notAfter: START_WALL_MS + 8 * 24 * HOUR_MS }, 'STATEMENT_NOT_IN_TIME', {}],
     ['about a version that is not there', { version: 2 }, 'KEY_NOT_FOUND', { keyId: 'a/2' }],
@@ -193,8 +200,8 @@ describe('a statement', () => {
   test('counts once: the old one is nothing after a newer', async () => {
     const running = await new World('replay').begin(RINGS);
     const call = callTo(running);
-    const resume = await emergency(call, 'resume', 'a', START_WALL_MS, { sequence: 2 });
     await suspend(running);
+    const resume = await emergency(call, 'resume', 'a', START_WALL_MS);
     await applyEmergency(call, resume);
     await suspend(running);
     const replayed = { expected: 'more than 3', actual: '2' };
@@ -203,13 +210,45 @@ describe('a statement', () => {
     expect((await getPolicy(call)).adminSequence).toBe(3n);
   });
 
-  test('keeps its number across boots', async () => {
+  test('may be written before the one that it follows is applied', async () => {
+    const running = await new World('ahead').begin(RINGS);
+    const call = callTo(running);
+    const first = await emergency(call, 'suspend', 'a', START_WALL_MS);
+    const then = { sequence: 2, previous: emergencyDigest(first) };
+    const resume = await emergency(call, 'resume', 'a', START_WALL_MS, then);
+    await expect(applyEmergency(call, resume)).toRefuseWith('STATEMENT_REPLAYED', {
+      field: '/previous',
+      expected: '00'.repeat(32),
+      actual: then.previous,
+    });
+    await applyEmergency(call, first);
+    await applyEmergency(call, resume);
+    expect((await running.sign('a', MESSAGE)).version).toBe(1);
+  });
+
+  test('is nothing after another that was applied meanwhile, whatever its number', async () => {
+    const running = await new World('kept back').begin(RINGS);
+    const call = callTo(running);
+    await suspend(running);
+    const resume = await emergency(call, 'resume', 'a', START_WALL_MS, { sequence: 900 });
+    const other = await emergency(call, 'suspend', 'h', START_WALL_MS);
+    await applyEmergency(call, other);
+    await expect(applyEmergency(call, resume)).rejects.toMatchObject({
+      reason: 'STATEMENT_REPLAYED',
+      details: { field: '/previous', expected: emergencyDigest(other) },
+    });
+    await expect(running.sign('a', MESSAGE)).toRefuseWith('KEY_STATE_FORBIDS_SIGNING');
+  });
+
+  test('keeps its number and its digest across boots', async () => {
     const world = new World('replay after boot');
     let running = await world.begin(RINGS);
     const statement = await emergency(callTo(running), 'suspend', 'a', START_WALL_MS);
     await applyEmergency(callTo(running), statement);
     running = await world.reboot(running);
     await expect(applyEmergency(callTo(running), statement)).toRefuseWith('STATEMENT_REPLAYED');
+    const { adminSequence, adminDigest } = await getPolicy(callTo(running));
+    expect([adminSequence, toHex(adminDigest)]).toEqual([1n, emergencyDigest(statement)]);
   });
 
   test('does not end later because the host sets the clock back', async () => {
@@ -316,25 +355,30 @@ describe('from acceptance on', () => {
     expect((await (await world.reboot(running)).status()).phase).toBe(Phase.PHASE_SERVING);
   });
 
-  test('what was accepted and is refused in its turn lets the key sign on', async () => {
+  test.each([
+    ['with the same number', 1, { actual: '1' }],
+    ['with the next number', 2, { field: '/previous', actual: '00'.repeat(32) }],
+  ])('what is refused in its turn, %s, lets the key sign on', async (_name, sequence, details) => {
     const world = new World('refused in turn');
     const running = await world.begin(RINGS);
     const call = callTo(running);
-    const [first, second] = await Promise.all(
-      (['h', 'a'] as const).map((ring) => emergency(call, 'suspend', ring, START_WALL_MS)),
-    );
-    // Both have sequence 1.
+    // Both follow none.
+    const first = await emergency(call, 'suspend', 'h', START_WALL_MS);
+    const second = await emergency(call, 'suspend', 'a', START_WALL_MS, { sequence });
     const outcomes = await Promise.allSettled(
-      [first, second].map((statement) => applyEmergency(call, statement ?? new Uint8Array(0))),
+      [first, second].map((statement) => applyEmergency(call, statement)),
     );
-    expect(outcomes[1]).toMatchObject({ reason: { reason: 'STATEMENT_REPLAYED' } });
+    expect(outcomes).toMatchObject([
+      { status: 'fulfilled' },
+      { reason: { reason: 'STATEMENT_REPLAYED', details } },
+    ]);
     expect((await running.sign('a', MESSAGE)).version).toBe(1);
     await expect(running.sign('h', MESSAGE)).toRefuseWith('KEY_STATE_FORBIDS_SIGNING');
   });
 });
 
 describe.each<PutFault>(['refused', 'lost', 'done'])('a put that is %s', (fault) => {
-  test('leaves the key as it was or suspended, and the number with it', async () => {
+  test('leaves the key as it was or suspended, and number and digest with it', async () => {
     const puts = 2;
     for (let n = 1; n <= puts; n += 1) {
       const world = new World(`emergency ${fault} ${String(n)}`);
@@ -345,7 +389,9 @@ describe.each<PutFault>(['refused', 'lost', 'done'])('a put that is %s', (fault)
       await expect(applyEmergency(call, statement)).toRefuseWith('ENCLAVE_HALTED');
       const again = await world.boot();
       const done = fault === 'done' && n === puts;
-      expect((await getPolicy(callTo(again))).adminSequence).toBe(done ? 1n : 0n);
+      const { adminSequence, adminDigest } = await getPolicy(callTo(again));
+      const last = done ? [1n, emergencyDigest(statement)] : [0n, '00'.repeat(32)];
+      expect([adminSequence, toHex(adminDigest)]).toEqual(last);
       const [now, suspended] = [await stateOf(again, 'a'), KeyState.KEY_STATE_SUSPENDED];
       expect(now).toBe(done ? suspended : KeyState.KEY_STATE_ACTIVE);
     }

@@ -14,6 +14,7 @@ const FIELDS: IndexFields = {
   policyDigest: new Uint8Array(32),
   policyAppliedAtMs: 0,
   adminSequence: 0,
+  adminDigest: new Uint8Array(32),
   svn: 1,
   logSize: 0,
   logRoot: rootOf(EMPTY_EDGE),

@@ -450,6 +450,7 @@ describe('an index and an edge that can’t be of one log', () => {
     policyDigest: new Uint8Array(32),
     policyAppliedAtMs: 0,
     adminSequence: 0,
+    adminDigest: new Uint8Array(32),
     svn: 1,
     logSize: edge.size,
     logRoot: root,

@@ -15,6 +15,8 @@ export interface EmergencyStatement {
   readonly version: number;
   /** Greater than that of the last statement that was applied. */
   readonly sequence: number;
+  /** SHA-256 of `emergencyDigestInput` of that last statement; 32 zero bytes when there was none. */
+  readonly previous: Uint8Array;
   /** Ms since the Unix epoch. */
   readonly notAfter: number;
   readonly reason: string;
@@ -33,6 +35,7 @@ export function parseEmergency(bytes: Uint8Array): EmergencyStatement {
     ring: reader.string('ring', RING_NAME),
     version: reader.integer('version', 0, 0xffff_ffff),
     sequence: reader.integer('sequence', 1),
+    previous: reader.hex('previous', 32),
     notAfter: reader.integer('notAfter', 0),
     reason: reader.string('reason', REASON),
   };
@@ -41,7 +44,10 @@ export function parseEmergency(bytes: Uint8Array): EmergencyStatement {
 }
 
 export function encodeEmergency(
-  statement: Omit<EmergencyStatement, 'clusterId'> & { readonly clusterId: string },
+  statement: Omit<EmergencyStatement, 'clusterId' | 'previous'> & {
+    readonly clusterId: string;
+    readonly previous: string;
+  },
 ): Uint8Array {
   return canonicalize({ v: 1, kind: 'emergency', ...statement });
 }

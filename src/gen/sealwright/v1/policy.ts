@@ -32,6 +32,8 @@ export interface GetPolicyResponse {
   readonly document: Uint8Array;
   /** Sequence number of the last emergency statement that was applied; 0 when there was none. */
   readonly adminSequence: bigint;
+  /** 32 bytes: the digest of that statement, as docs/spec/admin-statements.md defines it; zero bytes when there was none. */
+  readonly adminDigest: Uint8Array;
 }
 
 /** ApplyPolicyRequest carries the next policy and who approved it. */
@@ -163,7 +165,7 @@ export const GetPolicyRequest: MessageFns<GetPolicyRequest> = {
 };
 
 function createBaseGetPolicyResponse(): GetPolicyResponse {
-  return { document: new Uint8Array(0), adminSequence: 0n };
+  return { document: new Uint8Array(0), adminSequence: 0n, adminDigest: new Uint8Array(0) };
 }
 
 export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
@@ -176,6 +178,9 @@ export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
         throw new globalThis.Error("value provided for field message.adminSequence of type uint64 too large");
       }
       writer.uint32(16).uint64(message.adminSequence);
+    }
+    if (message.adminDigest.length !== 0) {
+      writer.uint32(26).bytes(message.adminDigest);
     }
     return writer;
   },
@@ -209,6 +214,14 @@ export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
             message.adminSequence = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.adminDigest = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -230,6 +243,7 @@ export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
     message.adminSequence = (object.adminSequence !== undefined && object.adminSequence !== null)
       ? BigInt(object.adminSequence)
       : 0n;
+    message.adminDigest = object.adminDigest ?? new Uint8Array(0);
     return message;
   },
 };

@@ -21,6 +21,8 @@ export interface GetPolicyResponse {
   readonly document: Uint8Array;
   /** Sequence number of the last emergency statement that was applied; 0 when there was none. */
   readonly adminSequence: bigint;
+  /** 32 bytes: the digest of that statement, as docs/spec/admin-statements.md defines it; zero bytes when there was none. */
+  readonly adminDigest: Uint8Array;
 }
 
 /** ApplyPolicyRequest carries the next policy and who approved it. */
@@ -142,7 +144,7 @@ export const GetPolicyRequest: MessageFns<GetPolicyRequest> = {
 };
 
 function createBaseGetPolicyResponse(): GetPolicyResponse {
-  return { document: new Uint8Array(0), adminSequence: 0n };
+  return { document: new Uint8Array(0), adminSequence: 0n, adminDigest: new Uint8Array(0) };
 }
 
 export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
@@ -155,6 +157,9 @@ export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
         throw new globalThis.Error("value provided for field message.adminSequence of type uint64 too large");
       }
       writer.uint32(16).uint64(message.adminSequence);
+    }
+    if (message.adminDigest.length !== 0) {
+      writer.uint32(26).bytes(message.adminDigest);
     }
     return writer;
   },
@@ -186,6 +191,14 @@ export const GetPolicyResponse: MessageFns<GetPolicyResponse> = {
             }
 
             message.adminSequence = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.adminDigest = reader.bytes();
             continue;
           }
         }
