@@ -255,6 +255,18 @@ function refusedDocuments(): VectorCase[] {
       '/callers/0/subject/0',
     ),
     refused(
+      'caller-rdn-format',
+      'U+202E, which turns around what is shown after it',
+      withCaller({ ...BUILD, subject: ['CN=a\u202eb'] }),
+      '/callers/0/subject/0',
+    ),
+    refused(
+      'caller-rdn-line',
+      'U+2028, which separates lines',
+      withCaller({ ...BUILD, subject: ['CN=a\u2028b'] }),
+      '/callers/0/subject/0',
+    ),
+    refused(
       'caller-key',
       '31 bytes',
       withCaller({ ...KEY, publicKey: 'ab'.repeat(31) }),

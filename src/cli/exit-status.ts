@@ -6,7 +6,8 @@ export const EXIT = {
    * only warnings.
    */
   warning: 1,
-  /** A signature, evidence, key, receipt or log that is not what it is said to be; a policy that is not good, or denies. */
+  /** A signature, evidence, key, receipt or log that is not what it is said to be; a policy that is not good, denies, or is
+   * not what its admin brought. */
   verificationFailed: 2,
   /** `verify-evidence`, `verify-receipt`, `inspect`, `collateral`: the bytes are no evidence, or no receipt. */
   undecodable: 3,

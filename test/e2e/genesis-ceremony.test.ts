@@ -3,6 +3,7 @@
  * and sign, the operator commits. Then relying parties pin the admins.
  */
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -132,10 +133,48 @@ describe('a ceremony', () => {
       1,
       expect.stringMatching(/proposal-statement: these[^]*WARNING/),
     ]);
-    expect(looked.stderr).toContain('2 of 3 admins decide: alice, bob, carol');
+    expect(looked.stderr).toContain('2 of 3 admins decide\n');
+    for (const name of Object.keys(ADMINS)) {
+      const listed = execFileSync('ssh-keygen', ['-lf', `${keyOf(name)}.pub`], {
+        encoding: 'utf8',
+      });
+      expect(looked.stderr).toContain(`admin ${name} (`);
+      expect(looked.stderr).toContain(` ${listed.split(' ')[1] ?? '?'})\n`);
+    }
+    const ca = new X509Certificate(readFileSync(at('dev', 'pki', 'ca.pem')));
+    const fingerprint = ca.fingerprint256.replaceAll(':', '').toLowerCase();
+    expect(looked.stderr).toContain(
+      `root mesh (spiffe ${CALLER_TRUST_DOMAIN}; SHA-256 of its certificates ${fingerprint})`,
+    );
+    expect(looked.stderr).toContain(`caller dev: ${callerUri('dev')}`);
+    expect(looked.stderr).toContain('ring release: ES256, residency hsm');
+    expect(looked.stderr).toContain(`cluster ${clusterId}`);
     expect(looked.stderr).toContain('ssh-keygen -Y sign -n sealwright-genesis');
     expect(existsSync(signatureOf('carol'))).toBe(false);
     expect((await approve('alice', '--key', keyOf('alice'))).status).toBe(0);
+  });
+
+  test('is held against the keys that the admin brought', async () => {
+    makeKeyOnce('mallory');
+    const keys = (...names: readonly string[]): string => {
+      const file = at(`${names.join('-')}.keys`);
+      writeFileSync(file, names.map((name) => readFileSync(`${keyOf(name)}.pub`)).join(''));
+      return file;
+    };
+    const same = await approve('carol', '--admins', keys('carol', 'bob', 'alice'));
+    expect(same.status).toBe(1);
+    const out = at('never.sig');
+    const signing = ['--key', keyOf('carol'), '--out', out, '--json'];
+    const other = await approve(
+      'carol',
+      ...['--admins', keys('alice', 'mallory', 'carol'), ...signing],
+    );
+    expect([other.status, existsSync(out)]).toEqual([2, false]);
+    const { error } = JSON.parse(other.stderr) as { error: object };
+    const listed = execFileSync('ssh-keygen', ['-lf', `${keyOf('mallory')}.pub`], {
+      encoding: 'utf8',
+    });
+    expect(error).toMatchObject({ strangers: ['bob'], missing: [listed.split(' ')[1]] });
   });
 
   test.each([
