@@ -4,6 +4,7 @@ import { usageError } from './cli-error.ts';
 import type { Arguments, Command } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, note, printJson } from './output.ts';
+import { timeWords } from './policy/content.ts';
 import { requireOneStdout, writeOutput } from './output-file.ts';
 import {
   buildContext,
@@ -42,8 +43,8 @@ async function runPolicyBuild(input: Arguments): Promise<number> {
   const facts = {
     version: policy.version,
     digest: hex(policyDigest(bytes)),
-    notBefore: new Date(policy.notBefore).toISOString(),
-    notAfter: new Date(policy.notAfter).toISOString(),
+    notBefore: timeWords(policy.notBefore),
+    notAfter: timeWords(policy.notAfter),
   };
   if (input.json) printJson(facts);
   else {

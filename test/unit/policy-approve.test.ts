@@ -95,6 +95,7 @@ describe('the whole content', () => {
     expect(policyContent(policy)).toEqual([
       '2 of 3 admins decide',
       ...admins.map((admin) => `admin ${admin.name} (ssh-ed25519 ${sshFingerprint(admin)})`),
+      'to be applied from 1970-01-01T00:00:00.000Z until 1970-01-02T00:00:00.000Z',
       'signing goes on for 3600 s after it is applied',
       `root mesh (spiffe example.org; SHA-256 of its certificates ${certificateFingerprint(authority)})`,
       `root corp (x509; SHA-256 of its certificates ${of(0x30)}, ${of(0x31)})`,
@@ -104,6 +105,13 @@ describe('the whole content', () => {
       'ring release: ES256, residency enclave, payload message of at most 61440 bytes, lowest rank peer, because "a test", 2 a second for each caller, 5 a second for all, for ci',
       'ring digests: ES256, residency enclave, payload digest, lowest rank peer, because "a test", for nobody',
     ]);
+  });
+
+  it('shows times that are beyond all dates', () => {
+    const [notBefore, notAfter] = [2 ** 53 - 2, 2 ** 53 - 1];
+    expect(policyContent(parsedPolicy(policySource(admins, { notBefore, notAfter })))).toContain(
+      'to be applied from 9007199254740990 ms until 9007199254740991 ms',
+    );
   });
 
   it('and the diff show a name that only looks like another', () => {

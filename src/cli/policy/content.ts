@@ -5,12 +5,14 @@ import type { Policy, PolicyAdmin } from '../../../enclave/wire/policy/document.
 import type { PolicyRing } from '../../../enclave/wire/policy/ring.ts';
 import { certificateFingerprint, sshFingerprint } from '../fingerprints.ts';
 
-/** Lines: who decides, who is believed, who calls, what is signed for whom. Nothing is left out but times. */
+/** Lines: who decides, who is believed, who calls, what is signed for whom, and when it may be applied. */
 export function policyContent(policy: Policy): readonly string[] {
   const { admins, threshold, validForSeconds, roots, deniedKeys, callers, rings } = policy;
+  const [from, until] = [policy.notBefore, policy.notAfter].map(timeWords) as [string, string];
   return [
     `${String(threshold)} of ${String(admins.length)} admins decide`,
     ...admins.map((admin) => `admin ${adminWords(admin)}`),
+    `to be applied from ${from} until ${until}`,
     `signing goes on ${validityWords(validForSeconds)}`,
     ...roots.map((root) => `root ${rootWords(root)}`),
     ...[...deniedKeys].map((key) => `denied key ${key}`),
@@ -21,6 +23,12 @@ export function policyContent(policy: Policy): readonly string[] {
 
 export function adminWords({ name, key }: PolicyAdmin): string {
   return `${name} (${key.type} ${sshFingerprint(key)})`;
+}
+
+/** `ms` since the Unix epoch; a document may name times that have no date (ECMA-262 §21.4.1.1). */
+export function timeWords(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${String(ms)} ms` : date.toISOString();
 }
 
 /** `undefined` seconds are without end. */
