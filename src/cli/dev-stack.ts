@@ -39,7 +39,7 @@ export class DevRun {
   readonly #progress: Progress;
   readonly #settings: HostSettings;
   readonly #changed: SignedJsonObject;
-  #parties: ReturnType<typeof devParties> | undefined;
+  #parties: (() => ReturnType<typeof devParties>) | undefined;
   #folder: StateFolder | undefined;
   #supervisor: Supervisor | undefined;
   #client: SealwrightClient | undefined;
@@ -91,7 +91,8 @@ export class DevRun {
     const runFolder = makeRunFolder();
     try {
       const host = devHost(this.#settings, path, runFolder, pki);
-      this.#parties = devParties(statePaths(path).admin, pki, host.sockets);
+      // At genesis only: a later start makes no new admin, whom no policy knows.
+      this.#parties = () => devParties(statePaths(path).admin, pki, host.sockets);
       const platform = devPlatform(path, runFolder, folder.isNew);
       this.#progress.step('platform', `simulated: ${SIMULATED_WARNING}`);
       this.#supervisor = new Supervisor({
@@ -150,11 +151,13 @@ export class DevRun {
         wayOut: `bring it back, or give it up for a new cluster with new keys: npx sealwright dev --state ${folder.path} --destroy`,
       });
     }
-    const born = await devGenesis(client, this.#parties, this.#changed).catch((error: unknown) => {
-      // Half way: the status says more than the refusal, and goes on being served.
-      if (error instanceof SignerError && error.reason === 'ENCLAVE_HALTED') return undefined;
-      throw error;
-    });
+    const born = await devGenesis(client, this.#parties(), this.#changed).catch(
+      (error: unknown) => {
+        // Half way: the status says more than the refusal, and goes on being served.
+        if (error instanceof SignerError && error.reason === 'ENCLAVE_HALTED') return undefined;
+        throw error;
+      },
+    );
     if (born === undefined) return;
     this.#progress.step(
       'token',
