@@ -249,7 +249,13 @@ module.exports = {
       'src-npm-allowlist',
       'Few packages, and the number is advertised.',
       { path: '^src/', pathNot: '^src/(?:verifier|tlog|client)/' },
-      ['@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+      ['@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check', 'yaml'],
+    ),
+    onlyFrom(
+      'yaml-in-one-file',
+      'YAML is read strictly in one place, and never by a server.',
+      '^src/cli/policy/yaml\\.ts$|node_modules/',
+      { path: inPackage('yaml') },
     ),
     npmAllowList(
       'client-uses-grpc-only',
@@ -277,7 +283,7 @@ module.exports = {
         path: '^(?:src|enclave)/',
         pathNot: [
           '^src/(?:verifier|tlog)/',
-          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits)\\.ts$',
+          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|printable|ssh[^/]*|tlog-note|x509/[^/]+|policy/genesis-statement)\\.ts$',
         ],
       },
     ),
@@ -289,7 +295,7 @@ module.exports = {
         path: '^(?:src|enclave)/',
         pathNot: [
           '^src/tlog/',
-          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|tlog|tlog-note|tlog-tiles|tlog-proof)\\.ts$',
+          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|printable|tlog|tlog-note|tlog-tiles|tlog-proof)\\.ts$',
         ],
       },
     ),

@@ -26,9 +26,9 @@ function objectText(members: Members): string {
 }
 
 const KID = `"${Buffer.from(fixedBytes('kid', 32)).toString('base64url')}"`;
-const CALLER = `"mtls:${hex(fixedBytes('caller', 32))}"`;
 const key = { ring: '"release"', version: '3', kid: KID, alg: '"ES256"' };
-const call = { caller: CALLER, rank: '"mtls"' };
+const IDENTITY = '"spiffe://example.org/ci"';
+const call = { caller: '"ci"', callerId: IDENTITY, rank: '"mtls"' };
 
 const SALT = fixedBytes('salt', 32);
 const TO_BE_SIGNED = Buffer.from('the message');
@@ -63,6 +63,14 @@ const KINDS = {
     from: '"active"',
     to: '"deactivated"',
     reason: '"rotation"',
+  },
+  emergency: {
+    call: '"suspend"',
+    ring: '"release"',
+    version: '0',
+    sequence: '4',
+    statementDigest: fixed('statement'),
+    approvedBy: '["alice","bob"]',
   },
   signature: {
     ...key,
@@ -110,7 +118,32 @@ export function leafCases(): VectorCase[] {
     accepted(
       'leaf-peer',
       'a caller on a socket',
-      leafText('signature', { caller: '"peer:release-tool"' }),
+      leafText('signature', { callerId: '"peer:release-tool"', rank: '"peer"' }),
+    ),
+    accepted(
+      'leaf-key',
+      'a caller by its key',
+      leafText('signature', { callerId: `"key:${hex(fixedBytes('caller key', 32))}"` }),
+    ),
+    accepted(
+      'leaf-x509',
+      'a caller by its subject',
+      leafText('signature', { callerId: '"x509:corp:[\\"O=Corp\\",\\"CN=ci\\"]"' }),
+    ),
+    accepted(
+      'leaf-long-identity',
+      'an identity by its digest',
+      leafText('signature', { callerId: `"sha256:${hex(fixedBytes('identity', 32))}"` }),
+    ),
+    accepted(
+      'leaf-unknown-caller',
+      'a refusal of somebody whom the policy does not name',
+      leafText('refusal', { caller: '' }),
+    ),
+    accepted(
+      'leaf-others',
+      'refusals of too many to be told apart',
+      leafText('refusal', { caller: '', callerId: '"others"' }),
     ),
     refusedLeaf('leaf-version', 'version 2', 'policy', { v: '2' }),
     refusedLeaf('leaf-no-version', 'no version', 'policy', { v: '' }),
@@ -137,14 +170,20 @@ export function leafCases(): VectorCase[] {
     refusedLeaf('leaf-request-id', 'a request id of 15 bytes', 'signature', {
       requestId: fixed('x', 15),
     }),
-    refusedLeaf('leaf-caller', 'a caller without a prefix', 'signature', {
-      caller: '"release-tool"',
+    refusedLeaf('leaf-no-caller', 'a signature for nobody', 'signature', { caller: '' }),
+    refusedLeaf('leaf-caller', 'a name with a space', 'signature', { caller: '"release tool"' }),
+    refusedLeaf('leaf-no-identity', 'a name alone', 'signature', { callerId: '' }),
+    refusedLeaf('leaf-identity', 'an identity without a prefix', 'signature', {
+      callerId: '"release-tool"',
     }),
-    refusedLeaf('leaf-caller-short', 'half a certificate hash', 'signature', {
-      caller: '"mtls:00"',
+    refusedLeaf('leaf-identity-others', 'a signature for others', 'signature', {
+      callerId: '"others"',
     }),
-    refusedLeaf('leaf-caller-newline', 'a newline in the caller', 'signature', {
-      caller: '"peer:a\\nb"',
+    refusedLeaf('leaf-identity-long', '257 characters', 'signature', {
+      callerId: `"peer:${'a'.repeat(252)}"`,
+    }),
+    refusedLeaf('leaf-identity-newline', 'a newline in the identity', 'signature', {
+      callerId: '"peer:a\\nb"',
     }),
     refusedLeaf('leaf-ring', 'a ring with a slash', 'signature', { ring: '"a/b"' }),
     refusedLeaf('leaf-ring-65', 'a ring of 65 characters', 'signature', {

@@ -10,7 +10,8 @@ const hex = (text: string): string => Buffer.from(sha256(Buffer.from(text))).toS
 export function madeLeaf(index: number): Uint8Array {
   const fields = {
     alg: 'ES256',
-    caller: `mtls:${hex(`caller ${String(index % 16)}`)}`,
+    caller: `caller-${String(index % 16)}`,
+    callerId: `key:${hex(`caller ${String(index % 16)}`)}`,
     instanceId: '00'.repeat(16),
     kid: 'k'.repeat(43),
     kind: 'signature',

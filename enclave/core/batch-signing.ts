@@ -61,11 +61,11 @@ export function readBatch(body: Uint8Array): readonly Uint8Array[] {
   });
 }
 
-/** Resolves with an encoded SignBatchResponse, rejects with Refusal. */
+/** Resolves with an encoded SignBatchResponse, rejects with Refusal. `identify` is asked for each item. */
 export async function signBatch(
   signing: Signing,
   items: readonly Uint8Array[],
-  caller: Caller,
+  identify: () => Caller,
   pace: Pace,
   stillWanted: () => boolean,
 ): Promise<Uint8Array> {
@@ -76,7 +76,7 @@ export async function signBatch(
   const judged: Judged[] = [];
   try {
     await pace.each(requests, ([request, bytes]) => {
-      judged.push(judge(signing, request, bytes, caller));
+      judged.push(judge(signing, request, bytes, identify));
     });
     if (!stillWanted()) throw new Refusal('DEADLINE_EXCEEDED');
     const fresh = judged.filter(isFresh);
@@ -95,9 +95,14 @@ function isFresh(judged: Judged): judged is Fresh {
   return !(judged instanceof Uint8Array || judged instanceof Refusal);
 }
 
-function judge(signing: Signing, request: SignRequest, bytes: Uint8Array, caller: Caller): Judged {
+function judge(
+  signing: Signing,
+  request: SignRequest,
+  bytes: Uint8Array,
+  identify: () => Caller,
+): Judged {
   try {
-    const allowed = allow(signing, request, caller);
+    const allowed = allow(signing, request, identify());
     const firstUse = firstUseOf(signing, allowed, bytes);
     if (firstUse instanceof Uint8Array) return firstUse;
     const salt = signing.ports.entropy.bytes(SALT_BYTES);
@@ -114,7 +119,7 @@ async function release(
   pace: Pace,
   stillWanted: () => boolean,
 ): Promise<BatchReceipt | undefined> {
-  const leaves = fresh.map(({ allowed, salt }) => leafOf(signing, allowed, salt));
+  const leaves = fresh.map(({ allowed, salt }) => leafOf(allowed, salt));
   const committing = signing.cluster.log.appendTogether(leaves);
   let goOn = true;
   committing.catch(() => {

@@ -7,6 +7,9 @@ import { createPrivateKey } from 'node:crypto';
 import type { Ports, Token } from '../ports.ts';
 import { equalBytes, toHex } from '../wire/bytes.ts';
 import { Refusal } from '../wire/error-code.ts';
+import { MAX_POLICY_BYTES } from '../wire/limits.ts';
+import { parsePolicy, type Policy } from '../wire/policy/document.ts';
+import { scopeDifference } from '../wire/policy/ring.ts';
 import { parseSignedJson } from '../wire/signed-json.ts';
 import { checkInventory } from './boot-inventory.ts';
 import { ObjectReader } from '../wire/closed-schema.ts';
@@ -27,15 +30,17 @@ import {
   type LogIdentity,
   type OnLogFailure,
 } from './cluster-log.ts';
-import { rawEd25519, TOKEN_LABEL_PREFIX } from './genesis.ts';
+import { TOKEN_LABEL_PREFIX } from './genesis.ts';
 import { clusterIdOf, genesisDigest } from './genesis-manifest.ts';
+import { rawEd25519 } from './genesis-proposal.ts';
 import { sha256 } from './kdf.ts';
 import { openKey } from './key-birth.ts';
-import { keyRecordId, parseKeyRecord, type KeyRecord } from './key-record.ts';
-import { keyRing, type KeyRing } from './key-ring.ts';
+import { EnclaveTime } from './enclave-time.ts';
+import { inForce } from './in-force.ts';
+import { keyRecordId, parseKeyRecord, scopeOf } from './key-record.ts';
+import { ringsOf, type KeyRing } from './key-ring.ts';
 import { Halt } from './lifecycle.ts';
 import { SecretPin } from './pin.ts';
-import { parsePolicy, type Policy, type RingScope } from './policy.ts';
 import {
   bootKey,
   rootHmacInput,
@@ -201,7 +206,7 @@ async function openCluster(
   const records = await state.read(
     index.records.filter((entry) => entry.type !== 'boot' && entry.type !== 'root'),
   );
-  const policy = openPolicy(records.get('policy'), index);
+  const { document, policy } = openPolicy(records.get('policy'), index);
   const identity = openIdentity(ports, clusterId, records);
   const keys = index.records
     .filter((entry) => entry.type === 'key')
@@ -209,8 +214,7 @@ async function openCluster(
   await checkInventory(token, index, record, keys);
   const rings = await openRings(ports, state, token, policy, keys);
   const instanceId = ports.entropy.bytes(INSTANCE_ID_BYTES);
-  // Boot is a state change (PROTOCOLS §5). The mark never goes back.
-  const timeMarkMs = Math.max(index.timeMarkMs, ports.clock.wallMs());
+  const time = new EnclaveTime(ports.clock, index.timeMarkMs);
   const { genesis, log: logIdentity } = identity;
   const edge = await checkedEdge(ports, state, index);
   const log = new ClusterLog(
@@ -221,12 +225,16 @@ async function openCluster(
   const bootEpoch = state.nextEpoch;
   await log.appendPatiently([bootLeaf(ports, bootEpoch, index.policyVersion)]);
   const { svn } = ports.attester.identity;
+  // Boot is a state change (PROTOCOLS §5).
+  const timeMarkMs = time.nowMs();
   await state.change({ ...index, ...log.head(), instanceId, timeMarkMs, svn }, []);
   return {
     state,
     token,
-    policy,
-    rings,
+    time,
+    inForce: parsedRecord('policy', () =>
+      inForce(document, policy, rings, index.policyAppliedAtMs),
+    ),
     instanceId,
     bootEpoch,
     genesis,
@@ -293,11 +301,15 @@ async function checkAnchor(ports: Ports, index: StateIndex, digest: Uint8Array):
   await ports.anchor.write(anchorValue(index, digest));
 }
 
-function openPolicy(bytes: Uint8Array | undefined, index: StateIndex): Policy {
+/** The document that the index names. The enclave took it once, so it can be taken. */
+function openPolicy(bytes: Uint8Array | undefined, index: StateIndex) {
   if (bytes === undefined || !equalBytes(policyDigestOf(bytes), index.policyDigest)) {
     throw new Halt('STATE_DAMAGED', { record: 'policy' });
   }
-  return parsedRecord('policy', () => parsePolicy(new ObjectReader(parseSignedJson(bytes))));
+  const policy = parsedRecord('policy', () =>
+    parsePolicy(new ObjectReader(parseSignedJson(bytes, MAX_POLICY_BYTES))),
+  );
+  return { document: bytes, policy };
 }
 
 /** Genesis record and log key must give the cluster id again. */
@@ -330,12 +342,6 @@ function openKeyRecord(entry: IndexEntry, plaintext: Uint8Array | undefined) {
   return record;
 }
 
-/** The scope of a ring is immutable (DESIGN §7): a policy can't give a key another algorithm or home. */
-function isOfScope(record: KeyRecord, scope: RingScope): boolean {
-  const residency = record.sealedPrivateKey === undefined ? 'hsm' : 'enclave';
-  return record.algorithm === scope.algorithm && residency === scope.residency;
-}
-
 async function openRings(
   ports: Ports,
   state: SealedState,
@@ -350,14 +356,16 @@ async function openRings(
     keyTypeKey: state.keyOf('key'),
   };
   const keys = await inParallel(records, OPENINGS_AT_ONCE, (record) => openKey(context, record));
-  return new Map(
-    policy.rings.map((scope) => {
-      const own = keys.filter((key) => key.record.ring === scope.name);
-      if (own.length === 0) throw new Halt('STATE_MISSING', { ring: scope.name });
-      if (!own.every(({ record }) => isOfScope(record, scope))) {
-        throw new Halt('INVARIANT_BROKEN', { what: 'key outside the scope', ring: scope.name });
-      }
-      return [scope.name, keyRing(scope, own)];
-    }),
-  );
+  const rings = ringsOf(keys);
+  for (const { scope, keys: own } of rings.values()) {
+    // The scope of a ring is immutable (DESIGN §7): no policy was ever applied that says otherwise.
+    const wanted = policy.rings.find(({ name }) => name === scope.name) ?? scope;
+    if (own.some(({ record }) => scopeDifference(scopeOf(record), wanted) !== undefined)) {
+      throw new Halt('INVARIANT_BROKEN', { what: 'key outside the scope', ring: scope.name });
+    }
+  }
+  // A ring whose keys were all marked as compromised is there, and signs nothing until the next policy.
+  const lost = policy.rings.find(({ name }) => !rings.has(name));
+  if (lost !== undefined) throw new Halt('STATE_MISSING', { ring: lost.name });
+  return rings;
 }

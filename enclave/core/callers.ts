@@ -1,50 +1,77 @@
-/** Who calls, as far as the host may say it (PROTOCOLS §8). */
-import { hash } from 'node:crypto';
+/** Who calls: what the host says of a connection, and what of it the enclave checks itself (docs/spec/policy.md, "Callers"). */
+import { createHash } from 'node:crypto';
 import { Refusal } from '../wire/error-code.ts';
 import type { UntrustedCaller } from '../wire/gen/sealwright/enclave/v1/frame.ts';
-import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_LENGTH } from '../wire/limits.ts';
-import { rankNumber, type Rank, type RingScope } from './policy.ts';
+import { MAX_KNOWN_CHAINS } from '../wire/limits.ts';
+import { peerIdentity, SOCKET_NAME, type CallerIdentity } from '../wire/policy/caller.ts';
+import { CallerRoots, type ChainProblem } from '../wire/policy/chain.ts';
+import type { Policy } from '../wire/policy/document.ts';
+import { rankNumber, type Rank } from '../wire/policy/ring.ts';
 
-/** A caller as the host asserted it. */
+/** Somebody, before the policy is asked whether that is one of its callers. */
 export interface Caller {
   readonly rank: Rank;
-  /** `mtls:` and the SHA-256 of the leaf certificate, or `peer:` and the name of the socket. */
-  readonly principal: string;
+  readonly identity: CallerIdentity;
 }
 
-const MAX_SOCKET_NAME_LENGTH = 107;
+interface KnownChain {
+  readonly identity: CallerIdentity;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
 
-/** Throws Refusal when the host says of nobody who called. */
-export function assertedCaller(caller: UntrustedCaller | undefined): Caller {
-  const leaf = caller?.certificates[0];
-  if (caller?.rank === rankNumber('mtls') && leaf !== undefined && isChain(caller.certificates)) {
-    return { rank: 'mtls', principal: `mtls:${hash('sha256', leaf, 'hex')}` };
+/** The callers of one policy. Chains that led to a root are remembered: a caller shows the same one with every call. */
+export class Callers {
+  readonly #roots: CallerRoots;
+  /** By digest of the whole chain, least recently used first: an answer never depends on what was shown before. */
+  readonly #known = new Map<string, KnownChain>();
+
+  /** Throws RangeError with the place of a root that can't be one. */
+  constructor(policy: Policy) {
+    this.#roots = new CallerRoots(policy);
   }
-  if (caller?.rank === rankNumber('peer') && isSocketName(caller.socket)) {
-    return { rank: 'peer', principal: `peer:${caller.socket}` };
+
+  /** Throws Refusal when nobody can be named: then no ring is asked. */
+  identify(caller: UntrustedCaller | undefined, nowMs: number): Caller {
+    if (caller?.rank === rankNumber('mtls') && caller.certificates.length > 0) {
+      return { rank: 'mtls', identity: this.#holderOf(caller.certificates, nowMs) };
+    }
+    if (caller?.rank === rankNumber('peer') && SOCKET_NAME.test(caller.socket)) {
+      return { rank: 'peer', identity: peerIdentity(caller.socket) };
+    }
+    throw new Refusal('CALLER_UNAUTHENTICATED');
   }
-  throw new Refusal('CALLER_UNAUTHENTICATED');
+
+  #holderOf(chain: readonly Uint8Array[], nowMs: number): CallerIdentity {
+    const name = digestOf(chain);
+    const known = this.#known.get(name);
+    if (known !== undefined) {
+      this.#known.delete(name);
+      if (nowMs < known.notBeforeMs || nowMs > known.notAfterMs) throw unknownChain('validity');
+      this.#known.set(name, known);
+      return known.identity;
+    }
+    const found = this.#roots.identify(chain, nowMs);
+    if ('problem' in found) throw unknownChain(found.problem);
+    this.#remember(name, found);
+    return found.identity;
+  }
+
+  #remember(name: string, found: KnownChain): void {
+    this.#known.set(name, found);
+    if (this.#known.size <= MAX_KNOWN_CHAINS) return;
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
 }
 
-function isChain(certificates: readonly Uint8Array[]): boolean {
-  return (
-    certificates.length <= MAX_CHAIN_LENGTH &&
-    certificates.every((der) => der.byteLength <= MAX_CERTIFICATE_BYTES)
-  );
+function unknownChain(problem: ChainProblem): Refusal {
+  return new Refusal('CALLER_UNAUTHENTICATED', { policyId: 'caller', actual: problem });
 }
 
-/** It goes into leaves: printable ASCII only. */
-function isSocketName(name: string): boolean {
-  return name.length <= MAX_SOCKET_NAME_LENGTH && /^[\x21-\x7e]+$/.test(name);
-}
-
-/** Only rings that accept a host-asserted rank listen to what the host says of the caller. Throws Refusal. */
-export function authorise(scope: RingScope, caller: Caller): void {
-  if (rankNumber(caller.rank) <= rankNumber(scope.lowestRank)) return;
-  throw new Refusal('SIGNING_POLICY_DENIED', {
-    ring: scope.name,
-    policyId: 'lowest-rank',
-    expected: scope.lowestRank,
-    actual: caller.rank,
-  });
+/** Lengths go in too: no two chains have one digest because their certificates were cut elsewhere. */
+function digestOf(chain: readonly Uint8Array[]): string {
+  const digest = createHash('sha256');
+  for (const der of chain) digest.update(`${String(der.byteLength)}:`).update(der);
+  return digest.digest('base64');
 }

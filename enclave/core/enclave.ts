@@ -1,6 +1,6 @@
 /** The enclave as one object: a call in, an answer or a refusal out. No sockets, no processes. */
 import { Refusal, type Alarm } from '../wire/error-code.ts';
-import { CommitGenesisRequest, CommitGenesisResponse } from '../wire/gen/sealwright/v1/genesis.ts';
+import { CommitGenesisResponse } from '../wire/gen/sealwright/v1/genesis.ts';
 import { GetEvidenceRequest, GetEvidenceResponse } from '../wire/gen/sealwright/v1/attestation.ts';
 import { GetStatusResponse, type Phase as WirePhase } from '../wire/gen/sealwright/v1/status.ts';
 import type { IncomingCall } from '../wire/link.ts';
@@ -9,29 +9,39 @@ import { HOST_METHODS, maxRequestBytes, METHODS } from '../wire/methods.ts';
 import { boot } from './boot.ts';
 import { INSTANCE_ID_BYTES, type Cluster } from './cluster.ts';
 import type { Ports } from '../ports.ts';
+import { explain } from './explain.ts';
 import { EvidenceIssuer, SetupEvidenceIssuer } from './evidence.ts';
-import { checkManifest, commitGenesis } from './genesis.ts';
+import { commitGenesis } from './genesis.ts';
+import { GenesisService, type ApprovedGenesis } from './genesis-service.ts';
 import { Halt, Lifecycle, PHASES, type Command } from './lifecycle.ts';
 import { getKey, listKeys } from './key-service.ts';
 import { decoded } from './requests.ts';
 import { LogHead } from './log-head.ts';
 import { SigningService } from './signing-service.ts';
 import { asHalt } from './as-halt.ts';
+import { PolicyService } from './policy-service.ts';
 
 /** An open cluster and what vouches for it. */
 interface Serving {
   readonly cluster: Cluster;
   readonly evidence: EvidenceIssuer;
   readonly signing: SigningService;
+  readonly policy: PolicyService;
   readonly head: LogHead;
+}
+
+/** Before there is a cluster. */
+interface Setup {
+  readonly evidence: SetupEvidenceIssuer;
+  readonly genesis: GenesisService;
 }
 
 export class Enclave {
   readonly #ports: Ports;
   readonly #lifecycle = new Lifecycle();
   #serving: Serving | undefined;
-  #setupEvidence: SetupEvidenceIssuer | undefined;
-  #genesisRuns = false;
+  #setup: Setup | undefined;
+  #commits = 0;
   readonly #onLogFailure = (error: unknown): void => {
     void this.#halt(error);
   };
@@ -48,7 +58,8 @@ export class Enclave {
       const found = await boot(this.#ports, this.#onLogFailure);
       if (found === 'setup') {
         const instanceId = this.#ports.entropy.bytes(INSTANCE_ID_BYTES);
-        this.#setupEvidence = new SetupEvidenceIssuer(this.#ports, instanceId);
+        const evidence = new SetupEvidenceIssuer(this.#ports, instanceId);
+        this.#setup = { evidence, genesis: new GenesisService(this.#ports, evidence) };
         this.#advance('setup');
       } else await this.#serve(found);
     } catch (error) {
@@ -71,12 +82,21 @@ export class Enclave {
         const { cluster, evidence } = this.#require('keys');
         return listKeys(cluster, evidence, call.body);
       }
+      case METHODS.explain:
+        return this.#explain(call);
+      case METHODS.getPolicy:
+        return this.#require('keys').policy.get(call.body);
+      case METHODS.applyPolicy:
+      case METHODS.applyEmergency:
+        return this.#administer(call);
       case METHODS.getEvidence:
         return this.#evidence(call.body);
       case METHODS.getStatus:
         return this.#status();
+      case METHODS.proposeGenesis:
+        return this.#proposeGenesis(call.body);
       case METHODS.commitGenesis:
-        return this.#genesis(call.body);
+        return this.#commitGenesis(call.body);
       case HOST_METHODS.drained:
         return this.writeLogHead().then(() => EMPTY);
       default:
@@ -102,7 +122,7 @@ export class Enclave {
 
   /** A genesis is under way: ended now, its token would be initialised and its PINs lost. */
   get bearing(): boolean {
-    return this.#genesisRuns;
+    return this.#commits > 0;
   }
 
   /** Logs out of the token. Nothing may be called any more. */
@@ -142,9 +162,10 @@ export class Enclave {
     const evidence = new EvidenceIssuer(this.#ports, cluster);
     const signing = new SigningService(this.#ports, cluster);
     const head = new LogHead(this.#ports, cluster);
-    this.#serving = { cluster, evidence, signing, head };
+    const policy = new PolicyService(this.#ports, cluster, evidence, (error) => this.#halt(error));
+    this.#serving = { cluster, evidence, signing, policy, head };
     void cluster.token.broken.then((failure) => this.#halt(failure));
-    this.#setupEvidence = undefined;
+    this.#setup = undefined;
     this.#advance('unsealed');
     await evidence.start();
     this.#advance('attested');
@@ -160,7 +181,7 @@ export class Enclave {
     this.#lifecycle.halt(asHalt(error));
     const serving = this.#serving;
     this.#serving = undefined;
-    this.#setupEvidence = undefined;
+    this.#setup = undefined;
     serving?.cluster.log.stop();
     // A pool that does not close can't keep the enclave from being halted.
     await serving?.cluster.token.close().catch(() => undefined);
@@ -181,44 +202,70 @@ export class Enclave {
     return answer;
   }
 
-  async #genesis(body: Uint8Array): Promise<Uint8Array> {
-    this.#allow('genesis');
-    if (this.#genesisRuns) throw new Refusal('GENESIS_NOT_ALLOWED', { actual: 'in progress' });
-    this.#genesisRuns = true;
+  async #administer({ method, body }: IncomingCall): Promise<Uint8Array> {
+    const { policy } = this.#require('administer');
     try {
-      // The manifest outlives the frame.
-      const request = decoded((input) => CommitGenesisRequest.decode(input), body);
-      const manifestBytes = Uint8Array.from(request.manifest);
-      const manifest = await checkManifest(this.#ports, manifestBytes);
-      try {
-        await this.#serve(
-          await commitGenesis(this.#ports, manifest, manifestBytes, this.#onLogFailure),
-        );
-      } catch (error) {
-        await this.#halt(error);
-        this.#allow('genesis');
-      }
+      return await (method === METHODS.applyPolicy
+        ? policy.apply(body)
+        : policy.applyEmergency(body));
+    } catch (error) {
+      // Whatever failed: a halted enclave says so, and why.
+      if (this.#lifecycle.haltedBy !== undefined) this.#allow('administer');
+      throw error;
+    }
+  }
+
+  #proposeGenesis(body: Uint8Array): Promise<Uint8Array> {
+    this.#allow('genesis');
+    return this.#requireSetup().genesis.propose(body);
+  }
+
+  async #commitGenesis(body: Uint8Array): Promise<Uint8Array> {
+    this.#allow('genesis');
+    const { genesis } = this.#requireSetup();
+    this.#commits += 1;
+    try {
+      await genesis.commit(body, (approved) => this.#bear(approved));
     } finally {
-      this.#genesisRuns = false;
+      this.#commits -= 1;
     }
     const { cluster } = this.#require('sign');
     return CommitGenesisResponse.encode({
       clusterId: cluster.state.clusterId,
       tokenSerial: cluster.token.info.serial,
-      rings: cluster.rings.size,
+      rings: cluster.inForce.rings.size,
     }).finish();
+  }
+
+  async #bear(approved: ApprovedGenesis): Promise<void> {
+    try {
+      await this.#serve(await commitGenesis(this.#ports, approved, this.#onLogFailure));
+    } catch (error) {
+      await this.#halt(error);
+      this.#allow('genesis');
+    }
+  }
+
+  #requireSetup(): Setup {
+    if (this.#setup === undefined) throw new Refusal('ENCLAVE_NOT_READY');
+    return this.#setup;
   }
 
   async #evidence(body: Uint8Array): Promise<Uint8Array> {
     const request = decoded((input) => GetEvidenceRequest.decode(input), body);
     const nonce = Uint8Array.from(request.nonce);
     const bundle =
-      this.#setupEvidence === undefined
+      this.#setup === undefined
         ? await this.#require('keys').evidence.bundle(nonce, request.fresh)
-        : await this.#setupEvidence.bundle(nonce);
+        : await this.#setup.evidence.bundle(nonce);
     // The platform may have taken its time: nothing vouches for a halted enclave.
     if (this.#lifecycle.haltedBy !== undefined) this.#allow('keys');
     return GetEvidenceResponse.encode({ bundle }).finish();
+  }
+
+  #explain({ body, untrustedCaller }: IncomingCall): Uint8Array {
+    const { cluster } = this.#require('keys');
+    return explain(cluster.inForce, body, untrustedCaller, cluster.time.nowMs());
   }
 
   #status(): Uint8Array {
@@ -236,7 +283,7 @@ export class Enclave {
       simulated: identity.simulated,
       measurements: [...identity.measurements],
       epoch: cluster?.state.index.epoch ?? 0n,
-      rings: cluster?.rings.size ?? 0,
+      rings: cluster?.inForce.rings.size ?? 0,
       instanceId: cluster?.instanceId ?? EMPTY,
       tokenSerial: cluster?.token.info.serial ?? '',
       workersReady: cluster?.token.workersReady() ?? 0,
@@ -252,7 +299,7 @@ const EMPTY = new Uint8Array(0);
 function checkSize({ method, body, untrustedCaller }: IncomingCall): void {
   // Empty ones take two bytes of a frame and a hundred of memory.
   if ((untrustedCaller?.certificates.length ?? 0) > MAX_CHAIN_LENGTH) {
-    throw new Refusal('CALLER_UNAUTHENTICATED');
+    throw new Refusal('CALLER_UNAUTHENTICATED', { policyId: 'caller', actual: 'chain-length' });
   }
   const limitBytes = maxRequestBytes(method);
   if (body.byteLength <= limitBytes) return;

@@ -87,7 +87,35 @@ export function encodeServingClaims(claims: ServingClaims): Uint8Array {
   });
 }
 
+export interface SetupClaims extends CommonClaims {
+  /** The genesis that awaits its approvals. */
+  readonly proposal: ProposalClaims | undefined;
+}
+
+export interface ProposalClaims {
+  readonly clusterId: Uint8Array;
+  readonly clusterNonce: Uint8Array;
+  readonly genesisDigest: Uint8Array;
+  readonly logPublicKey: Uint8Array;
+  readonly tokenSerial: string;
+}
+
 /** Before there is a cluster: another label, a one-time HPKE key, no identity key. */
-export function encodeSetupClaims(claims: CommonClaims): Uint8Array {
-  return canonicalize({ ...common(claims), kind: 'setup' });
+export function encodeSetupClaims(claims: SetupClaims): Uint8Array {
+  const { proposal } = claims;
+  return canonicalize({
+    ...common(claims),
+    kind: 'setup',
+    ...(proposal === undefined ? {} : { proposal: proposalMember(proposal) }),
+  });
+}
+
+function proposalMember(proposal: ProposalClaims) {
+  return {
+    clusterId: toHex(proposal.clusterId),
+    clusterNonce: toHex(proposal.clusterNonce),
+    genesisDigest: toHex(proposal.genesisDigest),
+    logKey: toHex(proposal.logPublicKey),
+    tokenSerial: proposal.tokenSerial,
+  };
 }

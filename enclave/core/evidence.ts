@@ -18,12 +18,18 @@ import {
 } from '../wire/layouts.ts';
 import { MAX_RENEWAL_PAUSE_MS, RENEWAL_PAUSE_MS } from '../wire/limits.ts';
 import { canonicalize, type SignedJson } from '../wire/signed-json.ts';
-import type { Cluster } from './cluster.ts';
-import { encodeServingClaims, encodeSetupClaims, EVIDENCE_MAX_AGE_MS } from './evidence-claims.ts';
+import { genesisCertificate, type Cluster } from './cluster.ts';
+import {
+  encodeServingClaims,
+  encodeSetupClaims,
+  EVIDENCE_MAX_AGE_MS,
+  type ProposalClaims,
+} from './evidence-claims.ts';
 import { genesisDigest } from './genesis-manifest.ts';
 import { sha256 } from './kdf.ts';
+import type { InForce } from './in-force.ts';
 import type { KeyRing, OpenKey } from './key-ring.ts';
-import { isHostAsserted } from './policy.ts';
+import { isHostAsserted } from '../wire/policy/ring.ts';
 
 /** Fresh quotes ask the platform itself: a TEE makes a few a second at best. */
 const FRESH_PER_SECOND = 2;
@@ -111,7 +117,9 @@ interface Issued {
   readonly quote: Uint8Array;
   readonly notAfter: number;
   readonly issuedMonotonicMs: number;
-  readonly statements: Map<string, KeyStatement>;
+  /** What it was issued for: nothing else is vouched for by it. */
+  readonly inForce: InForce;
+  readonly statements: WeakMap<OpenKey, KeyStatement>;
 }
 
 export interface KeyStatement {
@@ -164,7 +172,32 @@ export class EvidenceIssuer {
     }
   }
 
+  /**
+   * Evidence for what will be in force, so that no call meets it without: served by the function that this
+   * resolves with. Where the platform does not answer, there is none until the next renewal.
+   */
+  async prepare(next: InForce): Promise<() => void> {
+    try {
+      const issued = await this.#issue(newKeys(), undefined, next);
+      return () => {
+        this.#serve(issued);
+      };
+    } catch (error) {
+      if (!(error instanceof PlatformFailure)) throw error;
+      return () => {
+        this.#renewAtMs = -Infinity;
+      };
+    }
+  }
+
+  /** A key that admins have stopped since must not be vouched for by what was signed before. */
+  #isOfNow({ inForce }: Issued): boolean {
+    return inForce === this.#cluster.inForce;
+  }
+
   #serve(issued: Issued): void {
+    // Asked for before admins changed something: what was issued for that change stands.
+    if (!this.#isOfNow(issued)) return;
     this.#current = issued;
     this.#renewAtMs = issued.issuedMonotonicMs + EVIDENCE_MAX_AGE_MS / 2;
     this.#pauseMs = RENEWAL_PAUSE_MS;
@@ -176,14 +209,11 @@ export class EvidenceIssuer {
     if (fresh) this.#quota.take(this.#ports.clock.monotonicMs());
     const current = this.#issued;
     const issued = fresh ? await orUnavailable(this.#issue(current.keys, nonce)) : current;
-    const { manifest, clusterNonce } = this.#cluster.genesis;
+    // The platform took its time, and admins changed something meanwhile.
+    if (!this.#isOfNow(issued)) throw new Refusal('EVIDENCE_STALE');
     return canonicalize({
       ...bundleBase(this.#ports.attester, issued.claims, issued.quote),
-      genesis: {
-        manifest: new TextDecoder().decode(manifest),
-        clusterNonce: toHex(clusterNonce),
-        approvals: [],
-      },
+      genesis: genesisCertificate(this.#cluster.genesis),
       ...(nonce.byteLength === 0 ? {} : { freshness: this.#freshness(issued, nonce) }),
     });
   }
@@ -191,8 +221,8 @@ export class EvidenceIssuer {
   /** The statement of one published key, bound to the current evidence. */
   keyStatement(ring: KeyRing, key: OpenKey): KeyStatement {
     const { statements, digest, notAfter, keys } = this.#issued;
-    const name = `${ring.scope.name}/${String(key.record.version)}`;
-    const known = statements.get(name);
+    // By object: a key in another state is another one, and has another statement.
+    const known = statements.get(key);
     if (known !== undefined) return known;
     const statement = canonicalize({
       v: 1,
@@ -214,7 +244,7 @@ export class EvidenceIssuer {
     });
     const signature = sign(null, keyStatementInput(statement), keys.identity.privateKey);
     const made = { statement, signature };
-    statements.set(name, made);
+    statements.set(key, made);
     return made;
   }
 
@@ -222,7 +252,9 @@ export class EvidenceIssuer {
     const current = this.#current;
     if (current === undefined) throw new Refusal('ENCLAVE_NOT_READY');
     const ageMs = this.#ports.clock.monotonicMs() - current.issuedMonotonicMs;
-    if (ageMs >= EVIDENCE_MAX_AGE_MS) throw new Refusal('EVIDENCE_STALE');
+    if (ageMs >= EVIDENCE_MAX_AGE_MS || !this.#isOfNow(current)) {
+      throw new Refusal('EVIDENCE_STALE');
+    }
     return current;
   }
 
@@ -233,9 +265,14 @@ export class EvidenceIssuer {
     return { nonce: toHex(nonce), timeMs, signature: toHex(signature) };
   }
 
-  async #issue(keys: MemoryKeys, nonce: Uint8Array | undefined): Promise<Issued> {
+  async #issue(
+    keys: MemoryKeys,
+    nonce: Uint8Array | undefined,
+    inForce = this.#cluster.inForce,
+  ): Promise<Issued> {
     const { attester, clock, anchor } = this.#ports;
-    const { state, policy, rings, token, genesis, instanceId } = this.#cluster;
+    const { state, token, genesis, instanceId } = this.#cluster;
+    const { policy, rings } = inForce;
     const issuedAt = clock.wallMs();
     const issuedMonotonicMs = clock.monotonicMs();
     const claims = encodeServingClaims({
@@ -254,7 +291,7 @@ export class EvidenceIssuer {
       logKey: this.#cluster.logKey,
       checkpoint: this.#cluster.log.checkpoint,
       policyVersion: policy.version,
-      policyDigest: state.index.policyDigest,
+      policyDigest: inForce.digest,
       keysDigest: keysDigest(rings),
       hostAssertedRings: policy.rings
         .filter((ring) => isHostAsserted(ring.lowestRank))
@@ -270,7 +307,8 @@ export class EvidenceIssuer {
       quote: await platformEvidence(attester, 'evidence', claims),
       notAfter: issuedAt + EVIDENCE_MAX_AGE_MS,
       issuedMonotonicMs,
-      statements: new Map(),
+      inForce,
+      statements: new WeakMap(),
     };
   }
 }
@@ -288,21 +326,35 @@ function keysDigest(rings: ReadonlyMap<string, KeyRing>): Uint8Array {
   return sha256(keysDigestInput(published));
 }
 
+const NO_NONCE = new Uint8Array(0);
+
 /** Evidence before a cluster exists: the nonce, when there is one, is answered by the platform itself. */
 export class SetupEvidenceIssuer {
   readonly #ports: Ports;
   readonly #instanceId: Uint8Array;
   readonly #hpke = memoryKey('x25519');
   readonly #quota = new FreshQuota();
+  #proposal: ProposalClaims | undefined;
 
   constructor(ports: Ports, instanceId: Uint8Array) {
     this.#ports = ports;
     this.#instanceId = instanceId;
   }
 
+  /** Evidence over what is proposed now; from then on every evidence names it. An older proposal stands when this throws. */
+  async propose(proposal: ProposalClaims): Promise<Uint8Array> {
+    const evidence = await this.#issue(NO_NONCE, proposal);
+    this.#proposal = proposal;
+    return evidence;
+  }
+
   async bundle(nonce: Uint8Array): Promise<Uint8Array> {
-    const { attester, clock } = this.#ports;
     if (nonce.byteLength > 0) requireNonce(nonce);
+    return this.#issue(nonce, this.#proposal);
+  }
+
+  async #issue(nonce: Uint8Array, proposal: ProposalClaims | undefined): Promise<Uint8Array> {
+    const { attester, clock } = this.#ports;
     this.#quota.take(clock.monotonicMs());
     const claims = encodeSetupClaims({
       instanceId: this.#instanceId,
@@ -311,6 +363,7 @@ export class SetupEvidenceIssuer {
       hardening: this.#ports.process.hardening(),
       issuedAt: clock.wallMs(),
       nonce: nonce.byteLength === 0 ? undefined : nonce,
+      proposal,
     });
     const quote = await orUnavailable(platformEvidence(attester, 'setup', claims));
     return canonicalize(bundleBase(attester, claims, quote));

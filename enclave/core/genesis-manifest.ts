@@ -1,11 +1,11 @@
 /** The manifest of a new cluster and the identity that follows from it (docs/spec/genesis.md, PROTOCOLS §2, §6). */
 import type { PlatformIdentity } from '../ports.ts';
 import { MAX_MANIFEST_BYTES } from '../wire/limits.ts';
+import { parsePolicy, type Policy } from '../wire/policy/document.ts';
 import { clusterIdInput, genesisDigestInput } from '../wire/layouts.ts';
 import { parseSignedJson } from '../wire/signed-json.ts';
 import { ObjectReader } from '../wire/closed-schema.ts';
 import { sha256 } from './kdf.ts';
-import { parsePolicy, type Policy } from './policy.ts';
 
 export interface GenesisManifest {
   readonly name: string;

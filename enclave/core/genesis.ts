@@ -1,32 +1,12 @@
 /**
- * Genesis in one step, provisioning `init-token` (docs/spec/genesis.md): SO PIN, user PIN, root key, log
- * key and all ring keys are born here, and the first index names them. Refusals come before the token
- * is touched; after that every failure halts.
+ * The second step of a genesis, provisioning `init-token` (docs/spec/genesis.md, "Commit"): SO PIN, user PIN, root key
+ * and all ring keys are born here, and the first index names them. Refusals came before; from here on every failure halts.
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { TokenFailure, type Ports, type Token } from '../ports.ts';
+import type { Ports, Token } from '../ports.ts';
 import { toHex } from '../wire/bytes.ts';
-import { Refusal } from '../wire/error-code.ts';
-import {
-  canonicalize,
-  parseSignedJson,
-  SignedJsonError,
-  type SignedJsonObject,
-} from '../wire/signed-json.ts';
-import {
-  encodeGenesisRecord,
-  inParallel,
-  INSTANCE_ID_BYTES,
-  policyDigestOf,
-  type Cluster,
-  type GenesisRecord,
-} from './cluster.ts';
-import {
-  clusterIdOf,
-  genesisDigest,
-  parseGenesisManifest,
-  type GenesisManifest,
-} from './genesis-manifest.ts';
+import { canonicalize, parseSignedJson, type SignedJsonObject } from '../wire/signed-json.ts';
+import { genesisCertificate, INSTANCE_ID_BYTES, policyDigestOf, type Cluster } from './cluster.ts';
+import type { ApprovedGenesis } from './genesis-service.ts';
 import {
   birthLeaf,
   bootLeaf,
@@ -35,79 +15,31 @@ import {
   openLog,
   type OnLogFailure,
 } from './cluster-log.ts';
-import { bearKey, requireAttributes } from './key-birth.ts';
+import { bearKeys, requireAttributes } from './key-birth.ts';
 import { encodeKeyRecord, keyRecordId, rootSecretLabel } from './key-record.ts';
-import { keyRing } from './key-ring.ts';
+import { EnclaveTime } from './enclave-time.ts';
+import { inForce } from './in-force.ts';
+import { ringsOf } from './key-ring.ts';
+import { Halt } from './lifecycle.ts';
 import { SecretPin } from './pin.ts';
 import { bootKey, rootHmacInput, rootSealKey } from './sealing.ts';
 import { SealedState, type RecordWrite } from './state.ts';
 import { EMPTY_EDGE } from '../log/tree.ts';
 import { encodeBootRecord } from './state-index.ts';
 
-const BIRTHS_AT_ONCE = 4;
 const GENERATION = 1;
 
 /** Our tokens are known by this label before any PIN is. */
 export const TOKEN_LABEL_PREFIX = 'sealwright-';
 
-/** The manifest as it may be committed. Throws Refusal with the place of the first problem. */
-export async function checkManifest(ports: Ports, bytes: Uint8Array): Promise<GenesisManifest> {
-  let manifest: GenesisManifest;
-  try {
-    manifest = parseGenesisManifest(bytes);
-  } catch (error) {
-    if (!(error instanceof SignedJsonError)) throw error;
-    throw new Refusal('MANIFEST_INVALID', { field: error.place, expected: error.message });
-  }
-  await requireEmptyLog(ports);
-  const free = await candidateOf(ports);
-  if (free === undefined) {
-    throw new Refusal('TOKEN_UNAVAILABLE', { token: 'uninitialised' });
-  }
-  for (const ring of manifest.policy.rings) {
-    const missing = ring.residency === 'hsm' ? free.missingMechanism(ring.algorithm) : undefined;
-    if (missing !== undefined) {
-      const token = `${free.info.manufacturer} ${free.info.model}`;
-      throw new Refusal('MECHANISM_UNSUPPORTED', { ring: ring.name, mechanism: missing, token });
-    }
-  }
-  return manifest;
-}
-
-/** A log that another cluster left takes no first leaf, and the token would be wiped by the time it says so. */
-async function requireEmptyLog(ports: Ports): Promise<void> {
-  let size: number;
-  try {
-    ({ size } = await ports.logStore.state());
-  } catch (error) {
-    throw error instanceof Refusal ? new Refusal('LOG_UNAVAILABLE') : error;
-  }
-  if (size > 0) throw new Refusal('GENESIS_NOT_ALLOWED', { actual: 'log not empty' });
-}
-
-/** Nothing was touched yet: a module that does not answer is no reason to halt. */
-async function candidateOf(ports: Ports) {
-  try {
-    return await ports.tokens.candidate();
-  } catch (error) {
-    throw error instanceof TokenFailure ? new Refusal('TOKEN_UNAVAILABLE') : error;
-  }
-}
-
 /** Touches the token. Every exception halts the enclave. */
 export async function commitGenesis(
   ports: Ports,
-  manifest: GenesisManifest,
-  bytes: Uint8Array,
+  { proposal, approvals }: ApprovedGenesis,
   onLogFailure: OnLogFailure,
 ): Promise<Cluster> {
   const { entropy } = ports;
-  const platform = ports.attester.identity;
-  const clusterNonce = entropy.bytes(32);
-  const logKey = generateKeyPairSync('ed25519').privateKey;
-  const genesis = { clusterNonce, manifest: bytes };
-  const logPublicKey = rawEd25519(logKey);
-  const clusterId = clusterIdOf(platform, genesisDigest(bytes), clusterNonce, logPublicKey);
+  const { manifest } = proposal;
   const soPin = SecretPin.draw(entropy);
   const userPin = SecretPin.draw(entropy);
   const info = await ports.tokens.initToken({
@@ -115,10 +47,15 @@ export async function commitGenesis(
     soPin,
     userPin,
   });
+  // Modules that give serial numbers only now showed none when it was proposed.
+  const { tokenSerial } = proposal;
+  if (tokenSerial !== '' && tokenSerial !== info.serial) {
+    throw new Halt('TOKEN_MISSING', { expected: tokenSerial, actual: info.serial });
+  }
   const token = await ports.tokens.open(info.serial, userPin);
   try {
-    const born = { clusterId, logKey, soPin, userPin, token };
-    return await firstState(ports, manifest, genesis, born, onLogFailure);
+    const born = { proposal, approvals, soPin, userPin, token };
+    return await firstState(ports, born, onLogFailure);
   } catch (error) {
     // A halted enclave must not stay logged in.
     await token.close().catch(() => undefined);
@@ -126,9 +63,7 @@ export async function commitGenesis(
   }
 }
 
-interface Born {
-  readonly clusterId: Uint8Array;
-  readonly logKey: KeyObject;
+interface Born extends ApprovedGenesis {
   readonly soPin: SecretPin;
   readonly userPin: SecretPin;
   readonly token: Token;
@@ -137,23 +72,28 @@ interface Born {
 /** Bears all keys on the open token and makes the first index durable. */
 async function firstState(
   ports: Ports,
-  manifest: GenesisManifest,
-  genesis: GenesisRecord,
-  { clusterId, logKey, soPin, userPin, token }: Born,
+  { proposal, approvals, soPin, userPin, token }: Born,
   onLogFailure: OnLogFailure,
 ): Promise<Cluster> {
   const { entropy } = ports;
+  const { clusterId, clusterNonce, logKey, logPublicKey, manifest, statement } = proposal;
+  const genesis = { clusterNonce, manifest: proposal.manifestBytes, statement, approvals };
   const platform = ports.attester.identity;
   const rootKey = entropy.bytes(32);
   const state = new SealedState({ ...ports, platform }, clusterId, rootKey);
   const instanceId = entropy.bytes(INSTANCE_ID_BYTES);
   const policyBytes = policyBytesOf(genesis.manifest);
-  const births = await bearRings(ports, state, token, manifest);
+  const births = await bearKeys(
+    ports,
+    state,
+    token,
+    manifest.policy.rings.map((scope) => ({ scope, version: 1 })),
+  );
   const bootEpoch = state.nextEpoch;
   const identity = {
     origin: logOrigin(platform.simulated, clusterId),
     privateKey: logKey,
-    publicKey: rawEd25519(logKey),
+    publicKey: logPublicKey,
   };
   const log = new ClusterLog(
     ports,
@@ -166,7 +106,7 @@ async function firstState(
     {
       kind: 'genesis',
       clusterId: toHex(clusterId),
-      genesisDigest: toHex(genesisDigest(genesis.manifest)),
+      genesisDigest: toHex(proposal.genesisDigest),
       tokenSerial: token.info.serial,
     },
     {
@@ -179,18 +119,22 @@ async function firstState(
     ),
     bootLeaf(ports, bootEpoch, manifest.policy.version),
   ]);
+  const time = new EnclaveTime(ports.clock, 0);
+  const nowMs = time.nowMs();
   const fields = {
     instanceId,
-    timeMarkMs: ports.clock.wallMs(),
+    timeMarkMs: nowMs,
     policyVersion: manifest.policy.version,
     policyDigest,
+    policyAppliedAtMs: nowMs,
     adminSequence: 0,
+    adminDigest: new Uint8Array(32),
     svn: platform.svn,
     ...log.head(),
   };
   await state.change(fields, [
     ...(await rootRecords(ports, state, token, rootKey, userPin)),
-    { type: 'genesis', id: '', plaintext: encodeGenesisRecord(genesis) },
+    { type: 'genesis', id: '', plaintext: canonicalize(genesisCertificate(genesis)) },
     { type: 'policy', id: '', plaintext: policyBytes },
     { type: 'log-key', id: '', plaintext: logKey.export({ format: 'der', type: 'pkcs8' }) },
     { type: 'so-pin', id: '', plaintext: soPin.reveal() },
@@ -200,15 +144,11 @@ async function firstState(
       plaintext: encodeKeyRecord(record),
     })),
   ]);
-  const rings = manifest.policy.rings.map((scope, i) => {
-    const birth = births[i];
-    return [scope.name, keyRing(scope, birth === undefined ? [] : [birth.key])] as const;
-  });
   return {
     state,
     token,
-    policy: manifest.policy,
-    rings: new Map(rings),
+    time,
+    inForce: inForce(policyBytes, manifest.policy, ringsOf(births.map(({ key }) => key)), nowMs),
     instanceId,
     bootEpoch,
     genesis,
@@ -216,18 +156,6 @@ async function firstState(
     logOrigin: identity.origin,
     logKey: identity.publicKey,
   };
-}
-
-function bearRings(ports: Ports, state: SealedState, token: Token, manifest: GenesisManifest) {
-  const context = {
-    clusterId: state.clusterId,
-    token,
-    entropy: ports.entropy,
-    keyTypeKey: state.keyOf('key'),
-  };
-  return inParallel(manifest.policy.rings, BIRTHS_AT_ONCE, (scope) =>
-    bearKey(context, scope, { version: 1, epoch: state.nextEpoch, nowMs: ports.clock.wallMs() }),
-  );
 }
 
 /** Boot and root record, each under its own key (PROTOCOLS §4). */
@@ -276,10 +204,4 @@ function policyBytesOf(manifest: Uint8Array): Uint8Array {
   const policy = (parseSignedJson(manifest) as SignedJsonObject)['policy'];
   if (policy === undefined) throw new TypeError('manifest without policy');
   return canonicalize(policy);
-}
-
-/** Public key of an Ed25519 private key: the last 32 bytes of its SubjectPublicKeyInfo (RFC 8410 §4). */
-export function rawEd25519(privateKey: KeyObject): Uint8Array {
-  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  return Uint8Array.from(spki.subarray(-32));
 }

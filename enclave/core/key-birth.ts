@@ -1,16 +1,20 @@
 /** Birth of key versions, and their opening at boot. */
-import type { Entropy, Token, TokenObject } from '../ports.ts';
+import type { Entropy, Ports, Token, TokenObject } from '../ports.ts';
 import { equalBytes, label, toHex } from '../wire/bytes.ts';
 import { algorithmRow } from '../wire/algorithm.ts';
+import type { RingScope } from '../wire/policy/ring.ts';
 import { createHash, createPublicKey, verify, constants } from 'node:crypto';
+import { inParallel } from './cluster.ts';
 import { EnclaveSigningKey, generateEnclaveKey } from './enclave-key.ts';
 import { keyId } from './key-id.ts';
 import { keyObjectLabel, keyRecordId, type KeyRecord } from './key-record.ts';
-import type { OpenKey } from './key-ring.ts';
+import { OpenKey } from './key-ring.ts';
+import { maySignAgain } from './key-state.ts';
 import { Halt } from './lifecycle.ts';
-import type { RingScope } from './policy.ts';
+import type { PlannedBirth } from './reconcile.ts';
+import type { SealedState } from './state.ts';
 import { enclaveKeyHmacInput, enclaveKeySealKey, seal, SealError, unseal } from './sealing.ts';
-import { TokenSigningKey, type SigningKey } from './signing-key.ts';
+import { NO_SIGNER, TokenSigningKey, type SigningKey } from './signing-key.ts';
 import { wrongAttribute } from './token-objects.ts';
 
 const TOKEN_OBJECT_ID_BYTES = 16;
@@ -42,6 +46,9 @@ export async function bearKey(
     ring: scope.name,
     version: birth.version,
     algorithm: scope.algorithm,
+    payloadKind: scope.payloadKind,
+    maxBytes: scope.maxBytes,
+    lowestRank: scope.lowestRank,
     state: 'active',
     createdAtMs: birth.nowMs,
     birthEpoch: birth.epoch,
@@ -65,11 +72,36 @@ export async function bearKey(
   const sealedPrivateKey = seal(sealKey, context.clusterId, name, pkcs8, context.entropy);
   const signer = new EnclaveSigningKey(scope.algorithm, pkcs8, context.entropy);
   const record = { ...common, publicKey: signer.publicKey(), sealedPrivateKey };
-  return { record, key: { record, kid: keyId(record.publicKey), signer }, object };
+  return { record, key: new OpenKey(record, keyId(record.publicKey), signer), object };
 }
 
-/** Opens a recorded key and lets it sign once. Throws Halt `SELF_TEST_FAILED` or `SEALED_HANDLE_REJECTED`. */
+/** A key version that is on the token, and in no record yet. */
+export type Born = Awaited<ReturnType<typeof bearKey>>;
+
+/** RSA takes a second and more on a card: some at once, and signing goes on between them. */
+const BIRTHS_AT_ONCE = 4;
+
+/** Bears what was planned, in that order, with the labels of the next state change. Any exception must halt the enclave. */
+export function bearKeys(
+  { entropy, clock }: Pick<Ports, 'entropy' | 'clock'>,
+  state: SealedState,
+  token: Token,
+  births: readonly PlannedBirth[],
+): Promise<readonly Born[]> {
+  const { clusterId, nextEpoch: epoch } = state;
+  const context = { clusterId, token, entropy, keyTypeKey: state.keyOf('key') };
+  return inParallel(births, BIRTHS_AT_ONCE, ({ scope, version }) =>
+    bearKey(context, scope, { version, epoch, nowMs: clock.wallMs() }),
+  );
+}
+
+/**
+ * Opens a recorded key, and lets it sign once when it may ever sign again. Throws Halt `SELF_TEST_FAILED` or
+ * `SEALED_HANDLE_REJECTED`.
+ */
 export async function openKey(context: KeyContext, record: KeyRecord): Promise<OpenKey> {
+  const kid = keyId(record.publicKey);
+  if (!maySignAgain(record.state)) return new OpenKey(record, kid, NO_SIGNER);
   const signer =
     record.sealedPrivateKey === undefined
       ? new TokenSigningKey(context.token, {
@@ -79,7 +111,7 @@ export async function openKey(context: KeyContext, record: KeyRecord): Promise<O
         })
       : await openEnclaveKey(context, record, record.sealedPrivateKey);
   await selfTest(record, signer);
-  return { record, kid: keyId(record.publicKey), signer };
+  return new OpenKey(record, kid, signer);
 }
 
 async function openEnclaveKey(

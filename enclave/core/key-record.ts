@@ -7,12 +7,25 @@ import { ALGORITHMS, isAlgorithmName, type AlgorithmName } from '../wire/algorit
 import { fromHex, toHex } from '../wire/bytes.ts';
 import { canonicalize, parseSignedJson } from '../wire/signed-json.ts';
 import { ObjectReader } from '../wire/closed-schema.ts';
+import { MAX_MESSAGE_BYTES } from '../wire/limits.ts';
+import {
+  PAYLOAD_KINDS,
+  RANKS,
+  RING_NAME,
+  type PayloadKind,
+  type Rank,
+  type RingScope,
+} from '../wire/policy/ring.ts';
 import { KEY_STATES, type KeyState } from './key-state.ts';
 
 export interface KeyRecord {
   readonly ring: string;
   readonly version: number;
+  /** The rest of the ring's scope as it was at birth, so that no later policy gives the key another (DESIGN §7). */
   readonly algorithm: AlgorithmName;
+  readonly payloadKind: PayloadKind;
+  readonly maxBytes: number;
+  readonly lowestRank: Rank;
   readonly state: KeyState;
   readonly createdAtMs: number;
   /** Epoch of the state change that bore the key: part of the label of its token object. */
@@ -23,6 +36,13 @@ export interface KeyRecord {
   readonly tokenObjectId: Uint8Array;
   /** residency `enclave`: the sealed PKCS#8; undefined for `hsm`. */
   readonly sealedPrivateKey: Uint8Array | undefined;
+}
+
+/** Of the ring whose key this is. */
+export function scopeOf(record: KeyRecord): RingScope {
+  const { ring: name, algorithm, payloadKind, maxBytes, lowestRank } = record;
+  const residency = record.sealedPrivateKey === undefined ? 'hsm' : 'enclave';
+  return { name, algorithm, residency, payloadKind, maxBytes, lowestRank };
 }
 
 /** Id of the record in the index. */
@@ -52,6 +72,9 @@ export function encodeKeyRecord(record: KeyRecord): Uint8Array {
     ring: record.ring,
     version: record.version,
     algorithm: record.algorithm,
+    payloadKind: record.payloadKind,
+    maxBytes: record.maxBytes,
+    lowestRank: record.lowestRank,
     state: record.state,
     createdAtMs: record.createdAtMs,
     birthEpoch: Number(record.birthEpoch),
@@ -72,9 +95,12 @@ export function parseKeyRecord(bytes: Uint8Array): KeyRecord {
   const algorithm = reader.oneOf('algorithm', Object.keys(ALGORITHMS));
   if (!isAlgorithmName(algorithm)) return reader.fail('algorithm', 'not a known algorithm');
   const record: KeyRecord = {
-    ring: reader.string('ring', /^[a-z0-9][a-z0-9-]{0,63}$/),
+    ring: reader.string('ring', RING_NAME),
     version: reader.integer('version', 1, 0xffff_ffff),
     algorithm,
+    payloadKind: reader.oneOf('payloadKind', PAYLOAD_KINDS),
+    maxBytes: reader.integer('maxBytes', 1, MAX_MESSAGE_BYTES),
+    lowestRank: reader.oneOf('lowestRank', RANKS),
     state: reader.oneOf('state', KEY_STATES),
     createdAtMs: reader.integer('createdAtMs', 0),
     birthEpoch: BigInt(reader.integer('birthEpoch', 1)),

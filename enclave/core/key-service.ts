@@ -11,11 +11,11 @@ import {
 } from '../wire/gen/sealwright/v1/keys.ts';
 import { ALGORITHMS } from '../wire/algorithm.ts';
 import { Refusal } from '../wire/error-code.ts';
+import { PAYLOAD_KINDS, rankNumber } from '../wire/policy/ring.ts';
 import type { Cluster } from './cluster.ts';
 import type { EvidenceIssuer } from './evidence.ts';
 import type { KeyRing, OpenKey } from './key-ring.ts';
 import { keyStateNumber } from './key-state.ts';
-import { PAYLOAD_KINDS, rankNumber } from './policy.ts';
 import { decoded, findRing, RESIDENCY_NUMBERS } from './requests.ts';
 
 export function getKey(cluster: Cluster, evidence: EvidenceIssuer, body: Uint8Array): Uint8Array {
@@ -33,7 +33,9 @@ export function getKey(cluster: Cluster, evidence: EvidenceIssuer, body: Uint8Ar
 
 export function listKeys(cluster: Cluster, evidence: EvidenceIssuer, body: Uint8Array): Uint8Array {
   decoded((input) => ListKeysRequest.decode(input), body);
-  const rings = [...cluster.rings.values()].sort((a, b) => (a.scope.name < b.scope.name ? -1 : 1));
+  const rings = [...cluster.inForce.rings.values()].sort((a, b) =>
+    a.scope.name < b.scope.name ? -1 : 1,
+  );
   const keys = rings.flatMap((ring) => ring.keys.map((key) => wireKey(evidence, ring, key)));
   return ListKeysResponse.encode({ keys }).finish();
 }

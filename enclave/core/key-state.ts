@@ -25,6 +25,11 @@ export function mayBecome(from: KeyState, to: KeyState): boolean {
   return NEXT[from].includes(to);
 }
 
+/** A signature may follow, now or after `resume`. Of other keys only the public half is wanted. */
+export function maySignAgain(state: KeyState): boolean {
+  return state === 'active' || state === 'suspended';
+}
+
 /** Number of `sealwright.v1.KeyState`. */
 export function keyStateNumber(state: KeyState): number {
   return KEY_STATES.indexOf(state) + 1;

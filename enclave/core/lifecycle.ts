@@ -24,15 +24,16 @@ const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
 };
 
 /** What may be called in which phase; GetStatus is answered in all of them. */
-export type Command = 'genesis' | 'keys' | 'sign';
+export type Command = 'genesis' | 'keys' | 'sign' | 'administer';
 
 const ALLOWED: Readonly<Record<Phase, readonly Command[]>> = {
   booting: [],
   setup: ['genesis'],
   unsealed: [],
   attested: ['keys'],
-  serving: ['keys', 'sign'],
-  draining: ['keys', 'sign'],
+  serving: ['keys', 'sign', 'administer'],
+  // What signs can be stopped.
+  draining: ['keys', 'sign', 'administer'],
   halted: [],
 };
 

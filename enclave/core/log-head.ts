@@ -37,10 +37,15 @@ export class LogHead {
     await this.#writing;
   }
 
-  async #write(): Promise<void> {
-    const { log, state } = this.#cluster;
+  #write(): Promise<void> {
+    const { state } = this.#cluster;
+    return state.inTurn(() => this.#change());
+  }
+
+  async #change(): Promise<void> {
+    const { log, state, time } = this.#cluster;
     if (log.size === state.index.logSize) return;
-    const timeMarkMs = Math.max(state.index.timeMarkMs, this.#ports.clock.wallMs());
+    const timeMarkMs = time.nowMs();
     this.#writtenAtMs = this.#ports.clock.monotonicMs();
     await state.change({ ...state.index, ...log.head(), timeMarkMs }, []);
   }

@@ -1,5 +1,5 @@
 /** One request to sign, as Sign and SignBatch share it: may it be signed, its leaf, its signature, its answer. */
-import { toBeSignedHash, type Leaf } from '../log/leaf.ts';
+import { identityInLeaf, toBeSignedHash, type Leaf } from '../log/leaf.ts';
 import type { RefusalCounter } from '../log/refusal-counter.ts';
 import {
   REQUEST_ID_BYTES,
@@ -21,11 +21,14 @@ import {
   type SignResponse,
 } from '../wire/gen/sealwright/v1/signing.ts';
 import { METHODS } from '../wire/methods.ts';
-import { authorise, type Caller } from './callers.ts';
+import type { Asked } from '../wire/policy/decide.ts';
+import type { PolicyRing } from '../wire/policy/ring.ts';
+import type { Caller } from './callers.ts';
 import type { Cluster } from './cluster.ts';
-import type { KeyRing, OpenKey } from './key-ring.ts';
-import type { RingScope } from './policy.ts';
-import { findRing, RESIDENCY_NUMBERS } from './requests.ts';
+import type { InForce } from './in-force.ts';
+import type { OpenKey } from './key-ring.ts';
+import type { RateLimits } from './rate-limits.ts';
+import { RESIDENCY_NUMBERS } from './requests.ts';
 
 /** What all signing of one cluster shares. */
 export interface Signing {
@@ -33,27 +36,56 @@ export interface Signing {
   readonly cluster: Cluster;
   readonly requestIds: RequestIds;
   readonly refusals: RefusalCounter;
+  readonly rateLimits: RateLimits;
+}
+
+/** A caller with the name that the policy gives it. */
+export interface NamedCaller extends Caller {
+  readonly name: string;
 }
 
 /** A request that may be signed. */
 export interface Allowed {
   readonly request: SignRequest;
-  readonly caller: Caller;
-  readonly scope: RingScope;
+  readonly caller: NamedCaller;
+  readonly scope: PolicyRing;
   readonly key: OpenKey;
+  /** Version of the policy that allowed it. */
+  readonly policyVersion: number;
   readonly encoding: SignatureEncoding;
   readonly input: ToBeSigned;
 }
 
 const NO_DIGEST = new Uint8Array(0);
 
-/** Throws Refusal; that of a known caller and ring is counted for the log. */
+/**
+ * The whole decision over one request, under the policy that is in force now. Throws Refusal; what a ring decided about
+ * somebody is counted for the log.
+ */
 export function allow(signing: Signing, request: SignRequest, caller: Caller): Allowed {
-  const ring = findRing(signing.cluster, request.ring);
+  const { cluster, ports, rateLimits } = signing;
+  const { inForce } = cluster;
+  const allowed = refusalsCounted(signing, inForce, request, caller, () =>
+    checked(inForce, request, caller, cluster.time.nowMs()),
+  );
+  // The last of the rules, because it takes something; and no leaf, because time heals it.
+  rateLimits.take(allowed.scope, allowed.caller.name, ports.clock.monotonicMs());
+  return allowed;
+}
+
+function refusalsCounted(
+  { refusals }: Signing,
+  { rules }: InForce,
+  { ring }: SignRequest,
+  { identity, rank }: Caller,
+  check: () => Allowed,
+): Allowed {
   try {
-    return checked(request, caller, ring);
+    return check();
   } catch (error) {
-    if (error instanceof Refusal) signing.refusals.count(ring.scope.name, caller, error.reason);
+    if (error instanceof Refusal && rules.ring(ring) !== undefined) {
+      refusals.count(ring, { name: rules.caller(identity)?.name, identity, rank }, error.reason);
+    }
     throw error;
   }
 }
@@ -69,7 +101,7 @@ export function firstUseOf(
 ): Uint8Array | FirstUse | undefined {
   if (request.requestId.byteLength === 0) return undefined;
   const identity: RequestIdentity = {
-    principal: caller.principal,
+    principal: caller.identity,
     rank: caller.rank,
     ring: scope.name,
     // An item of a batch too is a Sign: it may be retried alone, or in another batch.
@@ -89,8 +121,7 @@ export function firstUseOf(
 
 /** The intent: written before the signature exists. `salt` goes into the receipt. */
 export function leafOf(
-  { cluster }: Signing,
-  { request, caller, scope, key, input }: Allowed,
+  { request, caller, scope, key, policyVersion, input }: Allowed,
   salt: Uint8Array,
 ): Leaf {
   return {
@@ -99,16 +130,21 @@ export function leafOf(
     version: key.record.version,
     kid: key.kid,
     alg: scope.algorithm,
-    caller: caller.principal,
+    caller: caller.name,
+    callerId: identityInLeaf(caller.identity),
     rank: caller.rank,
     toBeSignedHash: toBeSignedHash(salt, input.message ?? input.digest ?? NO_DIGEST),
-    policyVersion: cluster.policy.version,
+    policyVersion,
     ...(request.requestId.byteLength === 0 ? {} : { requestId: toHex(request.requestId) }),
   };
 }
 
 /** Rejects with Refusal. */
-export async function signatureOf({ key, input, encoding }: Allowed): Promise<Uint8Array> {
+export async function signatureOf({ key, scope, input, encoding }: Allowed): Promise<Uint8Array> {
+  // Batches wait between their items, and keys may be stopped meanwhile.
+  if (key.state !== 'active') {
+    throw new Refusal('KEY_STATE_FORBIDS_SIGNING', { keyId: scope.name, keyState: key.state });
+  }
   const form = encoding === SignatureEncoding.SIGNATURE_ENCODING_P1363 ? 'p1363' : 'der';
   try {
     return await key.signer.sign(input, form);
@@ -140,19 +176,37 @@ export function responseOf(
 }
 
 /** Everything that can be refused. Throws Refusal. */
-function checked(request: SignRequest, caller: Caller, ring: KeyRing): Allowed {
-  const { scope } = ring;
-  authorise(scope, caller);
+function checked(
+  { policy, rules, rings, appliedAtMs }: InForce,
+  request: SignRequest,
+  asking: Caller,
+  nowMs: number,
+): Allowed {
+  const { identity, rank } = asking;
+  const admitted = rules.admits({ identity, rank, ring: request.ring });
+  if (!admitted.allowed) throw new Refusal(admitted.reason, admitted.details);
+  const { ring: scope } = admitted;
+  const caller = { identity, rank, name: admitted.caller.name };
   checkAlgorithm(scope, request.algorithm);
   const encoding = signatureEncoding(scope, request.encoding);
   checkRequestId(request.requestId);
+  const payload = payloadOf(request);
+  const forbidden = rules.forbids(scope, { payload, ageMs: nowMs - appliedAtMs });
+  if (forbidden !== undefined) throw new Refusal(forbidden.reason, forbidden.details);
   const input = toBeSigned(request, scope);
-  const key = ring.active;
+  const ring = rings.get(scope.name);
+  const key = ring?.active;
   if (key === undefined) {
-    const keyState = ring.keys.at(-1)?.record.state ?? 'destroyed';
+    const keyState = ring?.keys.at(-1)?.state ?? 'destroyed';
     throw new Refusal('KEY_STATE_FORBIDS_SIGNING', { keyId: scope.name, keyState });
   }
-  return { request, caller, scope, key, encoding, input };
+  return { request, caller, scope, key, policyVersion: policy.version, encoding, input };
+}
+
+function payloadOf({ payload }: SignRequest): Asked['payload'] {
+  if (payload === undefined) throw new Refusal('REQUEST_MALFORMED', { field: 'payload' });
+  const bytes = payload.$case === 'digest' ? payload.value.digest : payload.value.message;
+  return { kind: payload.$case, byteLength: bytes.byteLength };
 }
 
 function checkRequestId(requestId: Uint8Array): void {
@@ -164,7 +218,7 @@ function checkRequestId(requestId: Uint8Array): void {
   });
 }
 
-function checkAlgorithm(scope: RingScope, requested: number): void {
+function checkAlgorithm(scope: PolicyRing, requested: number): void {
   if (requested === 0 || requested === ALGORITHMS[scope.algorithm].wire) return;
   throw new Refusal('ALGORITHM_MISMATCH', {
     field: 'algorithm',
@@ -174,7 +228,7 @@ function checkAlgorithm(scope: RingScope, requested: number): void {
   });
 }
 
-function signatureEncoding(scope: RingScope, requested: SignatureEncoding): SignatureEncoding {
+function signatureEncoding(scope: PolicyRing, requested: SignatureEncoding): SignatureEncoding {
   const ecdsa = algorithmRow(scope.algorithm).family === 'ecdsa';
   switch (requested) {
     case SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED:

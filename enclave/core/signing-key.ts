@@ -2,6 +2,7 @@
 import type { ToBeSigned } from '../payload/to-be-signed.ts';
 import type { Token, TokenKey } from '../ports.ts';
 import { algorithmRow } from '../wire/algorithm.ts';
+import { Refusal } from '../wire/error-code.ts';
 import { p1363ToDer } from './ecdsa-form.ts';
 
 /** Form of an ECDSA signature; other algorithms ignore it. */
@@ -11,6 +12,13 @@ export interface SigningKey {
   /** Rejects with TokenFailure. */
   sign(input: ToBeSigned, form: SignatureForm): Uint8Array | Promise<Uint8Array>;
 }
+
+/** Of a key that never signs again. */
+export const NO_SIGNER: SigningKey = {
+  sign: () => {
+    throw new Refusal('KEY_STATE_FORBIDS_SIGNING');
+  },
+};
 
 /** A private key on the token. The token port verifies every signature before it releases it. */
 export class TokenSigningKey implements SigningKey {

@@ -12,9 +12,10 @@ import { SignRequest, SignResponse } from '../wire/gen/sealwright/v1/signing.ts'
 import { SALT_BYTES } from '../wire/tlog.ts';
 import { BatchGate } from './batch-gate.ts';
 import { readBatch, signBatch } from './batch-signing.ts';
-import { assertedCaller } from './callers.ts';
+import type { Caller } from './callers.ts';
 import type { Cluster } from './cluster.ts';
 import { Pace } from './pace.ts';
+import { RateLimits } from './rate-limits.ts';
 import { decoded } from './requests.ts';
 import {
   allow,
@@ -34,7 +35,8 @@ export class SigningService {
 
   constructor(ports: Ports, cluster: Cluster) {
     const [requestIds, refusals] = [new RequestIds(), new RefusalCounter()];
-    this.#signing = { ports, cluster, requestIds, refusals };
+    const rateLimits = new RateLimits();
+    this.#signing = { ports, cluster, requestIds, refusals, rateLimits };
     this.#pace = new Pace(ports.clock);
   }
 
@@ -48,7 +50,7 @@ export class SigningService {
     stillWanted: () => boolean,
   ): Promise<Uint8Array> {
     const request = decoded((input) => SignRequest.decode(input), body);
-    const allowed = allow(this.#signing, request, assertedCaller(untrustedCaller));
+    const allowed = allow(this.#signing, request, this.#identify(untrustedCaller));
     if (!stillWanted()) throw new Refusal('DEADLINE_EXCEEDED');
     const first = firstUseOf(this.#signing, allowed, body);
     if (first === undefined) return this.#release(allowed);
@@ -68,11 +70,28 @@ export class SigningService {
     stillWanted: () => boolean,
   ): Promise<Uint8Array> {
     const items = readBatch(body);
-    const caller = assertedCaller(untrustedCaller);
+    const identify = this.#identifying(untrustedCaller);
     const size = { items: items.length, bytes: body.byteLength };
-    return this.#batches.run(caller.principal, size, stillWanted, () =>
-      signBatch(this.#signing, items, caller, this.#pace, stillWanted),
+    return this.#batches.run(identify().identity, size, stillWanted, () =>
+      signBatch(this.#signing, items, identify, this.#pace, stillWanted),
     );
+  }
+
+  /** Who calls, by the policy that is in force when it is asked: a batch waits for its turn and between its items. */
+  #identifying(untrustedCaller: UntrustedCaller | undefined): () => Caller {
+    const { cluster } = this.#signing;
+    let seen = { inForce: cluster.inForce, caller: this.#identify(untrustedCaller) };
+    return () => {
+      const { inForce } = cluster;
+      if (inForce !== seen.inForce) seen = { inForce, caller: this.#identify(untrustedCaller) };
+      return seen.caller;
+    };
+  }
+
+  /** Throws Refusal. */
+  #identify(untrustedCaller: UntrustedCaller | undefined): Caller {
+    const { cluster } = this.#signing;
+    return cluster.inForce.callers.identify(untrustedCaller, cluster.time.nowMs());
   }
 
   /** Leaves for the refusals counted since the last call; nobody waits for them. */
@@ -95,7 +114,7 @@ export class SigningService {
   async #release(allowed: Allowed): Promise<Uint8Array> {
     const { ports, cluster } = this.#signing;
     const salt = ports.entropy.bytes(SALT_BYTES);
-    const committing = cluster.log.append(leafOf(this.#signing, allowed, salt));
+    const committing = cluster.log.append(leafOf(allowed, salt));
     // Both are awaited together: neither may fail unseen while the other is waited for.
     const [signature, { leaf, index, proof, checkpoint }] = await Promise.all([
       signatureOf(allowed),

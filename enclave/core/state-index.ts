@@ -23,7 +23,11 @@ export interface StateIndex {
   readonly timeMarkMs: number;
   readonly policyVersion: number;
   readonly policyDigest: Uint8Array;
+  /** Wall time when that policy was applied. */
+  readonly policyAppliedAtMs: number;
+  /** Of the last emergency statement that was applied; 0 and 32 zero bytes when there was none. */
   readonly adminSequence: number;
+  readonly adminDigest: Uint8Array;
   readonly svn: number;
   readonly logSize: number;
   readonly logRoot: Uint8Array;
@@ -45,7 +49,7 @@ export const RECORD_TYPES = [
 export type RecordType = (typeof RECORD_TYPES)[number];
 
 /** The longest entry takes some 220 bytes, and the index must stay a record of at most 1 MiB. */
-const MAX_RECORDS = 4096;
+export const MAX_RECORDS = 4096;
 const RECORD_ID = /^[a-z0-9/-]{0,100}$/;
 
 export function recordKey(name: Pick<RecordName, 'type' | 'id'>): string {
@@ -64,7 +68,9 @@ export function encodeIndex(index: StateIndex): Uint8Array {
     timeMarkMs: index.timeMarkMs,
     policyVersion: index.policyVersion,
     policyDigest: toHex(index.policyDigest),
+    policyAppliedAtMs: index.policyAppliedAtMs,
     adminSequence: index.adminSequence,
+    adminDigest: toHex(index.adminDigest),
     svn: index.svn,
     logSize: index.logSize,
     logRoot: toHex(index.logRoot),
@@ -90,7 +96,9 @@ export function parseIndex(bytes: Uint8Array): StateIndex {
     timeMarkMs: reader.integer('timeMarkMs', 0),
     policyVersion: reader.integer('policyVersion', 1),
     policyDigest: reader.hex('policyDigest', 32),
+    policyAppliedAtMs: reader.integer('policyAppliedAtMs', 0),
     adminSequence: reader.integer('adminSequence', 0),
+    adminDigest: reader.hex('adminDigest', 32),
     svn: reader.integer('svn', 0),
     logSize: reader.integer('logSize', 0),
     logRoot: reader.hex('logRoot', 32),

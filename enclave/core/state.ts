@@ -31,7 +31,8 @@ export const HINT_KEY = 'cluster';
 
 // Half a frame, so that one more record of the largest size still fits.
 const PUT_CHUNK_BYTES = MAX_RESPONSE_BYTES / 2;
-const GET_CHUNK_KEYS = 128;
+// The largest policy, the largest manifest and as many keys of the largest kind stay below an answer of 4 MiB.
+const GET_CHUNK_KEYS = 64;
 
 export function storeKey(name: RecordName): string {
   return `${recordKey(name)}.${String(name.version)}`;
@@ -52,7 +53,9 @@ export type IndexFields = Pick<
   | 'timeMarkMs'
   | 'policyVersion'
   | 'policyDigest'
+  | 'policyAppliedAtMs'
   | 'adminSequence'
+  | 'adminDigest'
   | 'svn'
   | 'logSize'
   | 'logRoot'
@@ -73,6 +76,8 @@ export class SealedState {
   #index: StateIndex | undefined;
   #indexDigest: Uint8Array;
   #changing = false;
+  #failure: { readonly error: unknown } | undefined;
+  #turns: Promise<unknown> = Promise.resolve();
 
   /** `index` and `indexDigest` are those of the state that was opened; undefined at genesis. */
   constructor(
@@ -133,14 +138,28 @@ export class SealedState {
   }
 
   /**
-   * One state change. Resolves when records, index and anchor are durable: only then may effects
-   * follow. Any exception must halt the enclave: whether the change happened is then unknown.
+   * Runs `task` when nothing else changes the state: what it reads of the index holds until it ends. In the order in
+   * which they came; one that fails does not keep the next from its turn.
+   */
+  inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#turns.then(task);
+    this.#turns = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /**
+   * One state change, made in turn with the others. Resolves when records, index and anchor are durable: only then may
+   * effects follow. Any exception must halt the enclave: whether the change happened is then unknown, so none follows it.
    */
   async change(fields: IndexFields, writes: readonly RecordWrite[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#changing) throw new Halt('INVARIANT_BROKEN', { what: 'two state changes at once' });
     this.#changing = true;
     try {
       await this.#change(fields, writes);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
     } finally {
       this.#changing = false;
     }

@@ -1,6 +1,7 @@
 /** Leaves: what happened, as canonical JSON with a closed schema per kind (docs/spec/log.md). */
 import { hash } from 'node:crypto';
 import { toHex } from '../wire/bytes.ts';
+import type { CallerIdentity } from '../wire/policy/caller.ts';
 import { canonicalize, type SignedJson } from '../wire/signed-json.ts';
 import { toBeSignedHashInput } from '../wire/tlog.ts';
 
@@ -43,12 +44,25 @@ export type Leaf =
       readonly reason: string;
     }
   | {
+      readonly kind: 'emergency';
+      readonly call: string;
+      readonly ring: string;
+      /** 0: every version that the call could apply to. */
+      readonly version: number;
+      readonly sequence: number;
+      readonly statementDigest: string;
+      /** Names of admins. */
+      readonly approvedBy: readonly string[];
+    }
+  | {
       readonly kind: 'signature';
       readonly ring: string;
       readonly version: number;
       readonly kid: string;
       readonly alg: string;
+      /** Its name in the policy. */
       readonly caller: string;
+      readonly callerId: string;
       readonly rank: string;
       readonly toBeSignedHash: string;
       readonly policyVersion: number;
@@ -57,11 +71,22 @@ export type Leaf =
   | {
       readonly kind: 'refusal';
       readonly ring: string;
-      readonly caller: string;
+      /** Absent when the policy has no such caller. */
+      readonly caller?: string;
+      readonly callerId: string;
       readonly rank: string;
       readonly reason: string;
       readonly count: number;
     };
+
+/** Longest identity that a leaf names as it is. */
+const MAX_CALLER_ID_LENGTH = 256;
+
+/** An identity as a leaf names it: a longer one by its digest. */
+export function identityInLeaf(identity: CallerIdentity): string {
+  if (identity.length <= MAX_CALLER_ID_LENGTH) return identity;
+  return `sha256:${hash('sha256', identity, 'hex')}`;
+}
 
 /** Who writes and when: the same in all leaves of one instance. */
 export interface LeafOrigin {

@@ -1,5 +1,5 @@
 /** Payload `digest`: a SHA-2 digest that the caller computed. */
-import type { RingScope } from '../core/policy.ts';
+import type { RingScope } from '../wire/policy/ring.ts';
 import { algorithmRow } from '../wire/algorithm.ts';
 import { Refusal } from '../wire/error-code.ts';
 import type { ToBeSigned } from './to-be-signed.ts';

@@ -1,17 +1,16 @@
 /** Payload `message`: a message of at most 60 KiB that the enclave hashes itself. */
 import { createHash } from 'node:crypto';
-import type { RingScope } from '../core/policy.ts';
+import type { RingScope } from '../wire/policy/ring.ts';
 import { algorithmRow } from '../wire/algorithm.ts';
 import { Refusal } from '../wire/error-code.ts';
-import { MAX_MESSAGE_BYTES } from '../wire/limits.ts';
 import type { ToBeSigned } from './to-be-signed.ts';
 
-/** Throws Refusal when the message is longer than the limit. */
+/** Throws Refusal when the message is longer than the ring's limit. */
 export function messagePayload(message: Uint8Array, ring: RingScope): ToBeSigned {
-  if (message.byteLength > MAX_MESSAGE_BYTES) {
+  if (message.byteLength > ring.maxBytes) {
     throw new Refusal('MESSAGE_TOO_LARGE', {
       field: 'message',
-      limitBytes: String(MAX_MESSAGE_BYTES),
+      limitBytes: String(ring.maxBytes),
       actualBytes: String(message.byteLength),
     });
   }

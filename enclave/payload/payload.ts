@@ -2,7 +2,7 @@
  * One file per kind of payload: parse → check against the ring → to-be-signed bytes. The enclave signs
  * what it checked and never a second reading of the caller's bytes (DESIGN §8).
  */
-import type { RingScope } from '../core/policy.ts';
+import type { RingScope } from '../wire/policy/ring.ts';
 import type { SignRequest } from '../wire/gen/sealwright/v1/signing.ts';
 import { Refusal } from '../wire/error-code.ts';
 import { digestPayload } from './digest.ts';

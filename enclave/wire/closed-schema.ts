@@ -1,6 +1,7 @@
 /**
  * Readers for signed JSON with a closed schema: every member must be asked for, and what was not
- * asked for is refused. Problems carry a JSON pointer.
+ * asked for is refused. Problems carry a JSON pointer. The first one is thrown; a reader that was given a
+ * list collects all of them instead, and reads on with a value that fits.
  */
 import { fromHex } from './bytes.ts';
 import {
@@ -14,13 +15,29 @@ export class ObjectReader {
   readonly #object: SignedJsonObject;
   readonly #place: string;
   readonly #asked = new Set<string>();
+  readonly #collected: SignedJsonError[] | undefined;
 
-  constructor(value: SignedJson | undefined, place = '') {
+  constructor(value: SignedJson | undefined, place = '', collected?: SignedJsonError[]) {
+    this.#place = place;
+    this.#collected = collected;
     if (typeof value !== 'object' || Array.isArray(value)) {
-      throw new SignedJsonError(place, 'expected an object');
+      tell(new SignedJsonError(place, 'expected an object'), collected);
+      this.#object = {};
+      // What an object that is not there lacks is no further problem.
+      this.#collected = [];
+      return;
     }
     this.#object = value as SignedJsonObject;
-    this.#place = place;
+  }
+
+  /** Throws, or collects. `name` is a member, or a path below this object. */
+  problem(name: string, problem: string): void {
+    tell(new SignedJsonError(`${this.#place}/${name}`, problem), this.#collected);
+  }
+
+  #problem<T>(name: string, problem: string, instead: T): T {
+    this.problem(name, problem);
+    return instead;
   }
 
   /** `name` is a member, or a path below this object. */
@@ -39,21 +56,24 @@ export class ObjectReader {
 
   string(name: string, pattern: RegExp): string {
     const value = this.#take(name);
-    if (typeof value !== 'string') return this.fail(name, 'expected a string');
-    if (!pattern.test(value)) return this.fail(name, `expected ${pattern.source}`);
+    if (typeof value !== 'string') return this.#problem(name, 'expected a string', '');
+    if (!pattern.test(value)) return this.#problem(name, `expected ${pattern.source}`, value);
     return value;
   }
 
   oneOf<T extends string>(name: string, words: readonly T[]): T {
     const value = this.#take(name);
+    const [first] = words;
+    if (first === undefined) throw new RangeError('no words to choose from');
     const word = words.find((candidate) => candidate === value);
-    return word ?? this.fail(name, `expected one of ${words.join(', ')}`);
+    return word ?? this.#problem(name, `expected one of ${words.join(', ')}`, first);
   }
 
   hex(name: string, bytes: number): Uint8Array {
     const value = this.#take(name);
     if (typeof value !== 'string' || value.length !== 2 * bytes || !/^[0-9a-f]*$/.test(value)) {
-      return this.fail(name, `expected ${String(bytes)} bytes as lower-case hex`);
+      const expected = `expected ${String(bytes)} bytes as lower-case hex`;
+      return this.#problem(name, expected, new Uint8Array(bytes));
     }
     return fromHex(value);
   }
@@ -61,36 +81,40 @@ export class ObjectReader {
   integer(name: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#take(name);
     if (typeof value !== 'number' || value < min || value > max) {
-      return this.fail(name, `expected an integer from ${String(min)} to ${String(max)}`);
+      return this.#problem(name, `expected an integer from ${String(min)} to ${String(max)}`, min);
     }
     return value;
   }
 
   boolean(name: string): boolean {
     const value = this.#take(name);
-    return typeof value === 'boolean' ? value : this.fail(name, 'expected true or false');
+    if (typeof value === 'boolean') return value;
+    return this.#problem(name, 'expected true or false', false);
   }
 
   object(name: string): ObjectReader {
-    return new ObjectReader(this.#take(name), `${this.#place}/${name}`);
+    return new ObjectReader(this.#take(name), `${this.#place}/${name}`, this.#collected);
   }
 
   objects(name: string, max: number): ObjectReader[] {
     const value = this.#take(name);
-    if (!Array.isArray(value)) return this.fail(name, 'expected an array');
+    return this.#items(name, value, max).map(
+      (item, i) => new ObjectReader(item, `${this.#place}/${name}/${String(i)}`, this.#collected),
+    );
+  }
+
+  #items(name: string, value: SignedJson | undefined, max: number): readonly SignedJson[] {
+    if (!Array.isArray(value)) return this.#problem(name, 'expected an array', []);
     const items = value as readonly SignedJson[];
-    if (items.length > max) return this.fail(name, `expected at most ${String(max)} items`);
-    return items.map((item, i) => new ObjectReader(item, `${this.#place}/${name}/${String(i)}`));
+    if (items.length <= max) return items;
+    return this.#problem(name, `expected at most ${String(max)} items`, []);
   }
 
   strings(name: string, pattern: RegExp, max: number): string[] {
     const value = this.#take(name);
-    if (!Array.isArray(value)) return this.fail(name, 'expected an array');
-    const items = value as readonly SignedJson[];
-    if (items.length > max) return this.fail(name, `expected at most ${String(max)} items`);
-    return items.map((item, i) => {
+    return this.#items(name, value, max).map((item, i) => {
       if (typeof item === 'string' && pattern.test(item)) return item;
-      return this.fail(`${name}/${String(i)}`, `expected ${pattern.source}`);
+      return this.#problem(`${name}/${String(i)}`, `expected ${pattern.source}`, '');
     });
   }
 
@@ -98,7 +122,12 @@ export class ObjectReader {
   end(): void {
     for (const name of Object.keys(this.#object)) {
       if (this.#asked.has(name)) continue;
-      throw new SignedJsonError(this.#place + pointerStep(name), 'unknown member');
+      tell(new SignedJsonError(this.#place + pointerStep(name), 'unknown member'), this.#collected);
     }
   }
+}
+
+function tell(problem: SignedJsonError, collected: SignedJsonError[] | undefined): void {
+  if (collected === undefined) throw problem;
+  collected.push(problem);
 }

@@ -73,6 +73,16 @@ export function genesisDigestInput(manifest: Uint8Array): Uint8Array {
   return concatBytes(label('sealwright/genesis/v1'), manifest);
 }
 
+/** SHA-256 of this is the digest of a policy document (docs/spec/policy.md). */
+export function policyDigestInput(document: Uint8Array): Uint8Array {
+  return concatBytes(label('sealwright/policy/v1'), document);
+}
+
+/** SHA-256 of this is how the log names an emergency statement (docs/spec/admin-statements.md). */
+export function emergencyDigestInput(statement: Uint8Array): Uint8Array {
+  return concatBytes(label('sealwright/emergency/v1'), statement);
+}
+
 /** SHA-256 of this is the cluster id (PROTOCOLS §2): a simulated cluster can never become a real one. */
 export function clusterIdInput(
   platform: { readonly kindNumber: number; readonly simulated: boolean },

@@ -60,7 +60,7 @@ export const MAX_KEPT_BYTES_OF_CALLER = MAX_KEPT_BYTES / 2;
 export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
 /** gRPC's receive limit on the host: above ours, so that ours is the one that answers. */
-export const MAX_GRPC_RECEIVE_BYTES = 2 * 1024 * 1024;
+export const MAX_GRPC_RECEIVE_BYTES = 3 * 1024 * 1024;
 
 /** A frame: the largest body and room for method, caller's certificates and details. */
 export const MAX_FRAME_BYTES = MAX_RESPONSE_BYTES + 64 * 1024;
@@ -92,6 +92,9 @@ export const MAX_MESSAGE_FIELDS = 16 * 1024;
 /** Certificates of a caller's chain (PROTOCOLS §13). */
 export const MAX_CHAIN_LENGTH = 5;
 
+/** Chains of callers that are remembered with whom they name: half a kilobyte each. */
+export const MAX_KNOWN_CHAINS = 4096;
+
 /** One certificate, DER: large RSA certificates with many names stay below. */
 export const MAX_CERTIFICATE_BYTES = 16 * 1024;
 
@@ -100,6 +103,52 @@ export const MAX_RING_NAME_LENGTH = 64;
 
 /** Rings of one cluster. */
 export const MAX_RINGS = 1024;
+
+/** Approvals of one document: twice the most admins that a policy has, so that newcomers fit. */
+export const MAX_APPROVALS = 64;
+
+/** Admins of a policy: more people than can be asked in an emergency. */
+export const MAX_ADMINS = 32;
+
+/** Roots of callers: trust domains and private CAs of one organisation. */
+export const MAX_CALLER_ROOTS = 64;
+
+/** Callers of a policy: at 100 bytes each they take 1.6 MiB of the document. */
+export const MAX_CALLERS = 16_384;
+
+/** Keys that no caller's chain may hold: 64 digits each, 270 KiB. */
+export const MAX_DENIED_KEYS = 4096;
+
+/** A policy document: as a record and as a call it stays below 4 MiB. */
+export const MAX_POLICY_BYTES = 2 * 1024 * 1024;
+
+/** A policy with its approvals, 4 KiB each, and room for the fields around them. */
+export const MAX_POLICY_REQUEST_BYTES = MAX_POLICY_BYTES + MAX_APPROVALS * 4 * 1024 + 4 * 1024;
+
+/** An emergency statement with its approvals. */
+export const MAX_EMERGENCY_REQUEST_BYTES = MAX_APPROVALS * 4 * 1024 + 4 * 1024;
+
+/** A cluster id with the approvals of its genesis. */
+export const MAX_COMMIT_GENESIS_REQUEST_BYTES = MAX_APPROVALS * 4 * 1024 + 4 * 1024;
+
+/** An emergency statement: its longest members and room. */
+export const MAX_EMERGENCY_BYTES = 2048;
+
+/** `notAfter` of an emergency statement lies ahead by a week at most: one that was kept back ends. */
+export const MAX_EMERGENCY_MS = 7 * 24 * 3600 * 1000;
+
+/** How far a statement's sequence number may be ahead: no admin alone uses the numbers up, and drafts may be dropped. */
+export const MAX_SEQUENCE_STEP = 1000;
+
+/** Rate limits of a policy; above it they limit nothing. */
+export const MAX_RATE_PER_SECOND = 100_000;
+
+/** A policy may be applied for a quarter of a year at most: an approval that was kept back ends. */
+export const MAX_POLICY_WINDOW_MS = 90 * 24 * 3600 * 1000;
+
+/** `validForSeconds`: time for one look at a clock; ten years. */
+export const MIN_VALID_FOR_SECONDS = 60;
+export const MAX_VALID_FOR_SECONDS = 10 * 365 * 24 * 3600;
 
 /** Depth of signed JSON (PROTOCOLS §1). */
 export const MAX_JSON_DEPTH = 8;
@@ -113,8 +162,17 @@ export const MAX_JSON_BYTES = MAX_DOCUMENT_REQUEST_BYTES;
  */
 export const MAX_MANIFEST_BYTES = 512 * 1024;
 
-/** A record of the store: the index of 1,024 rings is about 300 KiB. */
-export const MAX_RECORD_BYTES = 1024 * 1024;
+/**
+ * The manifest as a string of JSON, which evidence bundles carry: quotes and backslashes take two bytes there. Claims,
+ * approvals and the platform's evidence find room below the bundle's 1 MiB.
+ */
+export const MAX_MANIFEST_TEXT_BYTES = 768 * 1024;
+
+/** A proposed genesis waits so long for its approvals: admins of other continents sleep once. */
+export const PROPOSAL_MS = 24 * 3600 * 1000;
+
+/** A record of the store: the largest policy with the head and tag of its seal. The index has 1 MiB at most. */
+export const MAX_RECORD_BYTES = MAX_POLICY_BYTES + 1024;
 
 /** Keys asked for in one read of the store. */
 export const MAX_STORE_KEYS = 1024;

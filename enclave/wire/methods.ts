@@ -1,6 +1,9 @@
 import {
   MAX_BATCH_REQUEST_BYTES,
+  MAX_COMMIT_GENESIS_REQUEST_BYTES,
   MAX_DOCUMENT_REQUEST_BYTES,
+  MAX_EMERGENCY_REQUEST_BYTES,
+  MAX_POLICY_REQUEST_BYTES,
   MAX_REQUEST_BYTES,
 } from './limits.ts';
 
@@ -11,14 +14,22 @@ export const METHODS = {
   getKey: '/sealwright.v1.KeyService/GetKey',
   listKeys: '/sealwright.v1.KeyService/ListKeys',
   getStatus: '/sealwright.v1.StatusService/GetStatus',
+  proposeGenesis: '/sealwright.v1.GenesisService/ProposeGenesis',
   commitGenesis: '/sealwright.v1.GenesisService/CommitGenesis',
+  explain: '/sealwright.v1.PolicyService/Explain',
+  getPolicy: '/sealwright.v1.PolicyService/GetPolicy',
+  applyPolicy: '/sealwright.v1.PolicyService/ApplyPolicy',
+  applyEmergency: '/sealwright.v1.PolicyService/ApplyEmergency',
   getEvidence: '/sealwright.v1.AttestationService/GetEvidence',
 } as const satisfies Record<string, string>;
 
 /** Methods whose requests may be larger than MAX_REQUEST_BYTES. */
 const LARGE_REQUESTS = new Map<string, number>([
-  [METHODS.commitGenesis, MAX_DOCUMENT_REQUEST_BYTES],
+  [METHODS.proposeGenesis, MAX_DOCUMENT_REQUEST_BYTES],
+  [METHODS.commitGenesis, MAX_COMMIT_GENESIS_REQUEST_BYTES],
   [METHODS.signBatch, MAX_BATCH_REQUEST_BYTES],
+  [METHODS.applyPolicy, MAX_POLICY_REQUEST_BYTES],
+  [METHODS.applyEmergency, MAX_EMERGENCY_REQUEST_BYTES],
 ]);
 
 /** Largest request of a method, in bytes. */

@@ -29,10 +29,13 @@ export type SignedJsonRule =
 export class SignedJsonError extends Error {
   override readonly name = 'SignedJsonError';
   readonly place: string;
+  /** What is wrong there. */
+  readonly problem: string;
   readonly rule: SignedJsonRule;
   constructor(place: string, problem: string, rule: SignedJsonRule = 'schema') {
     super(`${place === '' ? '/' : place}: ${problem}`);
     this.place = place;
+    this.problem = problem;
     this.rule = rule;
   }
 }

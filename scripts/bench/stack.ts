@@ -7,7 +7,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { canonicalize } from '../../enclave/wire/signed-json.ts';
+import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
+import { devGenesis } from '../../src/simulator/dev-genesis.ts';
+import { devParties } from '../../src/simulator/dev-policy.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
 import { HOST_FLAGS } from '../../src/host/process-flags.ts';
 import { Phase } from '../../src/gen/sealwright/v1/status.ts';
@@ -20,23 +22,19 @@ import type { Target } from './http2-caller.ts';
 /** One ring of each residency. */
 export const RINGS = { enclave: 'bench-enclave', hsm: 'bench-hsm' } as const;
 
-const ring = (residency: keyof typeof RINGS): Readonly<Record<string, string | object>> => ({
+const CALLER = 'bench';
+
+const ring = (residency: keyof typeof RINGS): SignedJsonObject => ({
   name: RINGS[residency],
   algorithm: 'ES256',
   residency,
   payload: { kind: 'message' },
   lowestRank: 'mtls',
   acceptHostAsserted: 'a benchmark on the simulated platform',
+  callers: [CALLER],
 });
 
-const MANIFEST = canonicalize({
-  v: 1,
-  kind: 'genesis',
-  name: 'bench',
-  provisioning: 'init-token',
-  token: { use: 'uninitialised' },
-  policy: { v: 1, kind: 'policy', version: 1, rings: [ring('enclave'), ring('hsm')] },
-} as never);
+const POLICY = { rings: [ring('enclave'), ring('hsm')] };
 const PATIENCE_MS = 60_000;
 
 export interface StackOptions {
@@ -48,7 +46,7 @@ export interface StackOptions {
 
 export class BenchStack {
   readonly folder = mkdtempSync('/tmp/sw-bench-');
-  readonly #pki = ensureDevPki({ folder: join(this.folder, 'pki'), clients: ['bench'] });
+  readonly #pki = ensureDevPki({ folder: join(this.folder, 'pki'), clients: [CALLER] });
   readonly #children: ChildProcessWithoutNullStreams[] = [];
   #enclavePid = 0;
   #hostPid = 0;
@@ -61,7 +59,8 @@ export class BenchStack {
       await stack.#startHost(options.hostFlags);
       const client = stack.client();
       await stack.#phase(client, Phase.PHASE_SETUP);
-      await client.commitGenesis(MANIFEST);
+      const parties = devParties(join(stack.folder, 'admin'), stack.#pki, []);
+      await devGenesis(client, parties, POLICY);
       await stack.#phase(client, Phase.PHASE_SERVING);
       client.close();
       return stack;
@@ -72,7 +71,7 @@ export class BenchStack {
   }
 
   get target(): Target {
-    const { cert = '', key = '' } = this.#pki.clients['bench'] ?? {};
+    const { cert = '', key = '' } = this.#pki.clients[CALLER] ?? {};
     const [caPem, certPem, keyPem] = [this.#pki.ca, cert, key].map((path) => readFileSync(path));
     if (caPem === undefined || certPem === undefined || keyPem === undefined) throw new Error();
     return { host: '127.0.0.1', port: this.#port, ca: caPem, cert: certPem, key: keyPem };

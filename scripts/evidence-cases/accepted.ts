@@ -1,5 +1,6 @@
 // Evidence that is accepted, which for a simulated platform is at most a warning.
 import {
+  ADMINS,
   HOUR_MS,
   NONCE,
   NOW,
@@ -7,10 +8,20 @@ import {
   YEAR_MS,
   makePolicy,
   pem,
+  proposalClaim,
   testPlatform,
 } from '../evidence/index.ts';
 import { hex, vector, type VectorCase } from '../vector-file.ts';
-import { accepted, made, withPolicy, good, otherRegister, value, registers } from './asked.ts';
+import {
+  accepted,
+  adminsPinned,
+  made,
+  withPolicy,
+  good,
+  otherRegister,
+  value,
+  registers,
+} from './asked.ts';
 
 export function acceptedCases(): VectorCase[] {
   const { reportData, evidenceDigest, clusterId } = good;
@@ -39,6 +50,21 @@ export function acceptedCases(): VectorCase[] {
     accepted('setup', 'setup evidence, when setup evidence is wanted', {
       bundle: made({ kind: 'setup', claims: { nonce: hex(NONCE) } }),
       kind: 'setup',
+    }),
+    accepted('setup-proposal', 'a genesis that awaits its approvals', {
+      bundle: made({ kind: 'setup', claims: { nonce: hex(NONCE), proposal: proposalClaim() } }),
+      kind: 'setup',
+    }),
+    accepted('setup-cluster-skipped', 'before there is a cluster none can be required', {
+      bundle: made({ kind: 'setup', claims: { nonce: hex(NONCE) } }),
+      ...withPolicy({ cluster: { rule: 'skip', because: 'there is none yet' } }),
+      kind: 'setup',
+    }),
+    accepted('admin-keys', 'two of three pinned admins began this cluster', {
+      ...withPolicy({ cluster: adminsPinned(2, ADMINS.bob, ADMINS.carol, ADMINS.alice) }),
+    }),
+    accepted('admin-keys-more', 'an approval of somebody who is not pinned does no harm', {
+      ...withPolicy({ cluster: adminsPinned(1, ADMINS.alice) }),
     }),
     accepted('at-issue', 'a year later, held against the moment of issue', {
       ...withPolicy({ time: { mode: 'at-issue' } }),

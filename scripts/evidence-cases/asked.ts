@@ -65,6 +65,11 @@ export const withPolicy = (changes: JsonObject): Asked => ({
   policy: { as: 'evidence', with: changes },
 });
 
+/** Rule `cluster`: so many of these admins approved its genesis. */
+export function adminsPinned(threshold: number, ...admins: readonly { line: string }[]): Json {
+  return { rule: 'require', adminKeys: admins.map(({ line }) => line), threshold };
+}
+
 export const good = makeEvidence();
 export const otherRegister = fixedBytes('another enclave', 48);
 

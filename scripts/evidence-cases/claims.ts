@@ -1,9 +1,18 @@
 // The enclave's own words are false, or somebody changed them.
-import { MANIFEST, NONCE, edKey, type Changes } from '../evidence/index.ts';
+import {
+  ADMINS,
+  MANIFEST,
+  NONCE,
+  approvalBy,
+  edKey,
+  genesisStatement,
+  proposalClaim,
+  type Changes,
+} from '../evidence/index.ts';
 import { fixedBytes, hex, type VectorCase } from '../vector-file.ts';
 
 /** The enclave's own words are false, or somebody changed them. */
-import { made, refused, withPolicy } from './asked.ts';
+import { adminsPinned, made, refused, withPolicy } from './asked.ts';
 
 export function claimCases(): VectorCase[] {
   const tampered = (id: string, changes: Changes, ...more: string[]): VectorCase =>
@@ -48,6 +57,7 @@ export function claimCases(): VectorCase[] {
       'a log key that gives another cluster id',
       { logKey: hex(fixedBytes('k', 32)) },
       'cluster-id',
+      'genesis-statement',
     ),
     said(
       'claims-cluster-nonce',
@@ -67,6 +77,7 @@ export function claimCases(): VectorCase[] {
       { bundle: made({ genesis: { manifest: MANIFEST.replace('vectors', 'vectorz') } }) },
       'genesis-digest',
       'cluster-id',
+      'genesis-statement',
     ),
     refused(
       'genesis-nonce',
@@ -74,6 +85,7 @@ export function claimCases(): VectorCase[] {
       { bundle: made({ genesis: { clusterNonce: hex(fixedBytes('n', 32)) } }) },
       'cluster-nonce',
       'cluster-id',
+      'genesis-statement',
     ),
     refused(
       'other-cluster',
@@ -81,25 +93,7 @@ export function claimCases(): VectorCase[] {
       withPolicy({ cluster: { rule: 'require', clusterId: hex(fixedBytes('mine', 32)) } }),
       'cluster',
     ),
-    refused(
-      'admin-keys',
-      'admin keys are pinned, and nobody approved',
-      withPolicy({
-        cluster: { rule: 'require', adminKeys: [`ssh-ed25519 ${'A'.repeat(68)}`], threshold: 1 },
-      }),
-      'cluster',
-    ),
-    refused(
-      'admin-keys-unchecked',
-      'approvals that this version can’t check',
-      {
-        bundle: made({ genesis: { approvals: [{ signature: 'trust me' }] } }),
-        ...withPolicy({
-          cluster: { rule: 'require', adminKeys: [`ssh-ed25519 ${'A'.repeat(68)}`], threshold: 1 },
-        }),
-      },
-      'cluster',
-    ),
+    ...approvalCases(),
     refused(
       'setup-as-evidence',
       'setup evidence where evidence is wanted',
@@ -129,5 +123,98 @@ export function claimCases(): VectorCase[] {
       },
       'report-data',
     ),
+  ];
+}
+
+/** Who began the cluster: the genesis certificate, and the admins that a relying party pins. */
+function approvalCases(): VectorCase[] {
+  const { alice, bob, carol } = ADMINS;
+  const approvals = (id: string, comment: string, ...given: string[]): VectorCase =>
+    refused(
+      `approval-${id}`,
+      comment,
+      { bundle: made({ genesis: { approvals: given } }) },
+      'genesis-approvals',
+    );
+  const proposal = (id: string, comment: string, changes: Changes): VectorCase =>
+    refused(
+      `proposal-${id}`,
+      comment,
+      {
+        bundle: made({
+          kind: 'setup',
+          claims: { nonce: hex(NONCE), proposal: proposalClaim(changes) },
+        }),
+        kind: 'setup',
+      },
+      'cluster-id',
+    );
+  const otherStatement = genesisStatement({ clusterId: hex(fixedBytes('other', 32)) });
+  const otherGenesis = genesisStatement({ genesisDigest: hex(fixedBytes('other', 32)) });
+  const good = approvalBy(alice);
+  return [
+    refused(
+      'admin-keys-others',
+      'other admins are pinned than those who approved',
+      withPolicy({ cluster: adminsPinned(1, carol) }),
+      'cluster',
+    ),
+    refused(
+      'admin-keys-too-few',
+      'two of three are wanted, and one of them approved',
+      {
+        bundle: made({ genesis: { approvals: [good] } }),
+        ...withPolicy({ cluster: adminsPinned(2, alice, bob, carol) }),
+      },
+      'cluster',
+    ),
+    refused(
+      'admin-keys-twice',
+      'one admin, two approvals',
+      {
+        bundle: made({ genesis: { approvals: [good, good] } }),
+        ...withPolicy({ cluster: adminsPinned(2, alice, bob) }),
+      },
+      'genesis-approvals',
+      'cluster',
+    ),
+    approvals('none', 'a cluster that nobody approved'),
+    approvals(
+      'namespace',
+      'a policy was approved',
+      good,
+      approvalBy(bob, genesisStatement(), 'sealwright-policy'),
+    ),
+    approvals(
+      'other-statement',
+      'another cluster was approved',
+      good,
+      approvalBy(bob, otherStatement),
+    ),
+    approvals('not-sshsig', 'bytes that are no signature', good, '00'),
+    approvals('flipped', 'one bit of a signature', good, `${approvalBy(bob).slice(0, -1)}0`),
+    refused(
+      'statement-other-cluster',
+      'the approved statement names another cluster',
+      {
+        bundle: made({
+          genesis: { statement: otherStatement, approvals: [approvalBy(alice, otherStatement)] },
+        }),
+      },
+      'genesis-statement',
+    ),
+    refused(
+      'statement-other-genesis',
+      'the approved statement names another manifest',
+      {
+        bundle: made({
+          genesis: { statement: otherGenesis, approvals: [approvalBy(alice, otherGenesis)] },
+        }),
+      },
+      'genesis-statement',
+    ),
+    proposal('cluster-id', 'its parts give another id', { clusterId: hex(fixedBytes('o', 32)) }),
+    proposal('genesis-digest', 'another manifest', { genesisDigest: hex(fixedBytes('o', 32)) }),
+    proposal('log-key', 'another log', { logKey: hex(fixedBytes('o', 32)) }),
   ];
 }

@@ -1,5 +1,5 @@
 // Bytes that are no evidence.
-import { NONCE, type Changes } from '../evidence/index.ts';
+import { NONCE, genesisStatement, proposalClaim, type Changes } from '../evidence/index.ts';
 import { hex, type VectorCase } from '../vector-file.ts';
 import { malformed, made, good } from './asked.ts';
 
@@ -8,6 +8,8 @@ export function undecodableCases(): VectorCase[] {
     malformed(`bundle-${id}`, comment, made({ bundle: changes }), place);
   const claims = (id: string, comment: string, changes: Changes, place: string): VectorCase =>
     malformed(`claims-${id}`, comment, made({ claims: changes }), `/claims${place}`);
+  const genesis = (id: string, comment: string, changes: Changes, place: string): VectorCase =>
+    malformed(`genesis-${id}`, comment, made({ genesis: changes }), place);
   return [
     malformed('empty', 'no bytes', '', ''),
     malformed('not-json', 'text', 'evidence', ''),
@@ -55,6 +57,39 @@ export function undecodableCases(): VectorCase[] {
       'setup evidence has no rings',
       made({ kind: 'setup', claims: { hostAssertedRings: [] } }),
       '/claims/hostAssertedRings',
+    ),
+    malformed(
+      'evidence-proposal',
+      'a cluster that is there is not proposed',
+      made({ claims: { proposal: proposalClaim() } }),
+      '/claims/proposal',
+    ),
+    malformed(
+      'proposal-member',
+      'a proposal with one member',
+      made({ kind: 'setup', claims: { proposal: { tokenSerial: '' } } }),
+      '/claims/proposal/clusterId',
+    ),
+    genesis('no-statement', 'no statement', { statement: undefined }, '/genesis/statement'),
+    genesis(
+      'statement-kind',
+      'another document was approved',
+      { statement: genesisStatement({ kind: 'policy' }) },
+      '/genesis/statement/kind',
+    ),
+    genesis(
+      'statement-space',
+      'a statement that is not canonical',
+      { statement: ` ${genesisStatement()}` },
+      '/genesis/statement',
+    ),
+    genesis('approvals-missing', 'no list', { approvals: undefined }, '/genesis/approvals'),
+    genesis('approvals-empty', 'an empty one', { approvals: [''] }, '/genesis/approvals/0'),
+    genesis(
+      'approvals-many',
+      '65 approvals',
+      { approvals: Array<string>(65).fill('00') },
+      '/genesis/approvals',
     ),
     claims('v2', 'a later version', { v: 2 }, '/v'),
     claims('kind', 'a kind that is none', { kind: 'serving' }, '/kind'),

@@ -15,6 +15,7 @@ import {
   type Changes,
   type JsonObject,
 } from './bytes.ts';
+import { ecdsaKey, ed25519Key, sshsig, type SshKey } from '../ssh-maker.ts';
 import { testPlatform, type TestPlatform } from './certificates.ts';
 import { edKey, edSign, type EcKey, type EdKey } from './keys.ts';
 import { KEYS, keysDigest } from './statements.ts';
@@ -112,6 +113,52 @@ export function clusterIdOf(genesisDigest: Uint8Array): Uint8Array {
   );
 }
 
+/** Admins of the cluster; carol approves nothing unless asked. */
+export const ADMINS: Readonly<Record<'alice' | 'bob' | 'carol', SshKey>> = {
+  alice: ed25519Key('alice'),
+  bob: ecdsaKey('bob', 'nistp384'),
+  carol: ecdsaKey('carol', 'nistp256'),
+};
+
+/** What they approved (docs/spec/genesis.md). */
+export function genesisStatement(changes: Changes = {}): string {
+  const [mr0, mr1, mr2] = REGISTERS;
+  const statement = {
+    v: 1,
+    kind: 'genesis',
+    clusterId: hex(clusterIdOf(GENESIS_DIGEST)),
+    genesisDigest: hex(GENESIS_DIGEST),
+    mr0: hex(mr0),
+    mr1: hex(mr1),
+    mr2: hex(mr2),
+    tokenSerial: '',
+  };
+  return canonical(changed(statement, changes));
+}
+
+/** SSHSIG, hex. */
+export function approvalBy(
+  admin: SshKey,
+  statement = genesisStatement(),
+  namespace = 'sealwright-genesis',
+): string {
+  return hex(sshsig(admin, namespace, utf8(statement)));
+}
+
+/** Claim `proposal` of setup evidence. */
+export function proposalClaim(changes: Changes = {}): JsonObject {
+  return changed(
+    {
+      clusterId: hex(clusterIdOf(GENESIS_DIGEST)),
+      clusterNonce: hex(CLUSTER_NONCE),
+      genesisDigest: hex(GENESIS_DIGEST),
+      logKey: hex(LOG_KEY),
+      tokenSerial: '',
+    },
+    changes,
+  );
+}
+
 const COMMON_CLAIMS: JsonObject = {
   v: 1,
   instanceId: hex(fixedBytes('instance', 16)),
@@ -180,7 +227,12 @@ export function makeEvidence(shape: Partial<EvidenceShape> = {}): MadeEvidence {
     }),
   );
   const genesis = changed(
-    { manifest: MANIFEST, clusterNonce: hex(CLUSTER_NONCE), approvals: [] },
+    {
+      manifest: MANIFEST,
+      clusterNonce: hex(CLUSTER_NONCE),
+      statement: genesisStatement(),
+      approvals: [ADMINS.alice, ADMINS.bob].map((admin) => approvalBy(admin)),
+    },
     shape.genesis ?? {},
   );
   const wanted = 'freshness' in shape ? shape.freshness : {};

@@ -1,4 +1,5 @@
 // Vectors of docs/spec/genesis.md and of the policy inside (docs/spec/policy.md).
+import { ADMINS, HEX_32 } from '../policy-parts.ts';
 import {
   fixedBytes,
   hex,
@@ -26,12 +27,20 @@ const RING = {
   algorithm: 'ES256',
   residency: 'hsm',
   payload: { kind: 'digest' },
+  callers: [],
 };
 
 const policyOf = (changed: object = {}): Json => ({
   v: 1,
   kind: 'policy',
   version: 1,
+  notBefore: 1_893_456_000_000,
+  notAfter: 1_893_542_400_000,
+  admins: ADMINS,
+  threshold: 2,
+  roots: [],
+  deniedKeys: [],
+  callers: [],
   rings: [RING],
   ...changed,
 });
@@ -151,7 +160,7 @@ function manifestCases(): VectorCase[] {
     refused(
       'policy-version',
       'the first has version 1',
-      manifestOf({ policy: policyOf({ version: 2 }) }),
+      manifestOf({ policy: policyOf({ version: 2, clusterId: HEX_32, replaces: HEX_32 }) }),
       '/policy/version',
     ),
     vector('not-canonical', 'a space', { manifest: ` ${canonical(manifestOf())}` }, 'CANONICAL', {
@@ -283,8 +292,59 @@ function clusterCases(): VectorCase[] {
   ];
 }
 
+const STATEMENT = {
+  v: 1,
+  kind: 'genesis',
+  clusterId: hex(fixedBytes('cluster id', 32)),
+  genesisDigest: hex(fixedBytes('genesis digest', 32)),
+  mr0: hex(fixedBytes('MR0', 48)),
+  mr1: hex(fixedBytes('MR1', 48)),
+  mr2: hex(fixedBytes('MR2', 48)),
+  tokenSerial: '0123456789abcdef',
+};
+
+/** What admins sign. */
+function statementCases(): VectorCase[] {
+  const statement = (id: string, comment: string, text: string, place?: string): VectorCase => {
+    const expect = place === undefined ? 'accept' : text.startsWith(' ') ? 'CANONICAL' : 'SCHEMA';
+    const output = place === undefined ? {} : { place };
+    return vector(`statement-${id}`, comment, { statement: text }, expect, output, ['statement']);
+  };
+  const accept = (id: string, comment: string, changed: object = {}): VectorCase =>
+    statement(id, comment, canonical({ ...STATEMENT, ...changed }));
+  const refuse = (id: string, comment: string, changed: object, place: string): VectorCase =>
+    statement(id, comment, canonical({ ...STATEMENT, ...changed }), place);
+  return [
+    accept('good', 'one cluster, one manifest, one code, one token'),
+    accept('no-serial', 'the module shows none before', { tokenSerial: '' }),
+    accept('longest-serial', '64 characters', { tokenSerial: '~'.repeat(64) }),
+    refuse('v2', 'a later version', { v: 2 }, '/v'),
+    refuse('kind', 'another document', { kind: 'policy' }, '/kind'),
+    refuse('cluster-short', '31 bytes', { clusterId: 'ab'.repeat(31) }, '/clusterId'),
+    refuse('digest-upper', 'upper-case hex', { genesisDigest: 'AB'.repeat(32) }, '/genesisDigest'),
+    refuse('mr0-digest', 'a digest of 32 bytes', { mr0: 'ab'.repeat(32) }, '/mr0'),
+    refuse('mr2-text', 'no hex', { mr2: 'z'.repeat(96) }, '/mr2'),
+    refuse('serial-long', '65 characters', { tokenSerial: 'a'.repeat(65) }, '/tokenSerial'),
+    refuse('serial-control', 'a terminal’s escape', { tokenSerial: '\u001b[2J' }, '/tokenSerial'),
+    refuse('unknown-member', 'a closed schema', { mr3: 'ab'.repeat(48) }, '/mr3'),
+    statement(
+      'missing',
+      'a register is missing',
+      canonical(without(STATEMENT, 'mr1') as Json),
+      '/mr1',
+    ),
+    statement('space', 'not canonical', ` ${canonical(STATEMENT)}`, ''),
+  ];
+}
+
 export function makeVectors(): VectorFile[] {
-  const cases = [...acceptedCases(), ...manifestCases(), ...ringCases(), ...clusterCases()];
+  const cases = [
+    ...acceptedCases(),
+    ...manifestCases(),
+    ...ringCases(),
+    ...clusterCases(),
+    ...statementCases(),
+  ];
   return [
     { file: 'genesis.json', content: { spec: 'docs/spec/genesis.md', specVersion: 1, cases } },
   ];

@@ -37,6 +37,7 @@ function objectText(members: Readonly<Record<string, string>>): string {
 /** The index as text, with some members replaced. */
 function indexText(changed: Readonly<Record<string, string>> = {}): string {
   return objectText({
+    adminDigest: `"${'00'.repeat(32)}"`,
     adminSequence: '0',
     clusterId: `"${fixed('cluster id')}"`,
     epoch: '2',
@@ -44,6 +45,7 @@ function indexText(changed: Readonly<Record<string, string>> = {}): string {
     logEdge: '[]',
     logRoot: `"${hex(sha256())}"`,
     logSize: '0',
+    policyAppliedAtMs: '1893455000000',
     policyDigest: `"${fixed('policy digest')}"`,
     policyVersion: '1',
     previous: `"${fixed('previous index')}"`,
@@ -94,6 +96,12 @@ function indexCases(): VectorCase[] {
         logSize: '3',
       }),
     ),
+    read(
+      'index-statements',
+      'after seven admin statements',
+      'index',
+      indexText({ adminDigest: `"${fixed('admin digest')}"`, adminSequence: '7' }),
+    ),
     read('index-empty', 'no records', 'index', indexText(records())),
     no('index-v2', 'a later version', { v: '2' }, '/v'),
     no('index-no-epoch', 'a member is missing', { epoch: '' }, '/epoch'),
@@ -107,6 +115,8 @@ function indexCases(): VectorCase[] {
       { clusterId: `"${fixed('cluster id').toUpperCase()}"` },
       '/clusterId',
     ),
+    no('index-no-admin-digest', 'a member is missing', { adminDigest: '' }, '/adminDigest'),
+    no('index-admin-digest', '31 bytes', { adminDigest: `"${fixed('x', 31)}"` }, '/adminDigest'),
     no('index-negative', 'a negative size', { logSize: '-1' }, '/logSize'),
     no('index-edge', 'a subtree of 31 bytes', { logEdge: `["${fixed('x', 31)}"]` }, '/logEdge/0'),
     no('index-edge-number', 'a subtree is text', { logEdge: '[1]' }, '/logEdge/0'),
@@ -251,6 +261,9 @@ function keyCases(): VectorCase[] {
       algorithm: '"ES256"',
       birthEpoch: '1',
       createdAtMs: '1893456000000',
+      lowestRank: '"mtls"',
+      maxBytes: '61440',
+      payloadKind: '"message"',
       publicKey: `"${fixed('public key', 64)}"`,
       ring: '"release"',
       state: '"active"',

@@ -19,9 +19,19 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./serve.ts')).serve,
   },
   {
-    name: 'init',
-    summary: 'Gives birth to the cluster that a manifest describes.',
-    load: async () => (await import('./init.ts')).init,
+    name: 'genesis propose',
+    summary: 'Has the enclave draw a new cluster, with evidence for its admins; touches nothing.',
+    load: async () => (await import('./genesis-propose.ts')).genesisPropose,
+  },
+  {
+    name: 'genesis approve',
+    summary: 'Verifies a proposed cluster offline, and signs it with an SSH key of an admin.',
+    load: async () => (await import('./genesis-approve.ts')).genesisApprove,
+  },
+  {
+    name: 'genesis commit',
+    summary: 'Gives birth to the proposed cluster that enough admins approved.',
+    load: async () => (await import('./genesis-commit.ts')).genesisCommit,
   },
   {
     name: 'status',
@@ -52,6 +62,66 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     name: 'verify',
     summary: 'Checks a signature over a file.',
     load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'policy build',
+    summary: 'Makes the document that admins sign from YAML.',
+    load: async () => (await import('./policy-build.ts')).policyBuild,
+  },
+  {
+    name: 'policy check',
+    summary: 'Tells every problem of a policy, and what it allows although it may not be meant.',
+    load: async () => (await import('./policy-check.ts')).policyCheck,
+  },
+  {
+    name: 'policy diff',
+    summary: 'Says in words what one policy changes in another.',
+    load: async () => (await import('./policy-diff.ts')).policyDiffCommand,
+  },
+  {
+    name: 'policy explain',
+    summary: 'Says whether a policy allows something, and which rule decides.',
+    load: async () => (await import('./policy-explain.ts')).policyExplain,
+  },
+  {
+    name: 'policy show',
+    summary: 'Shows the policy in force, as evidence proves it.',
+    load: async () => (await import('./policy-show.ts')).policyShow,
+  },
+  {
+    name: 'policy approve',
+    summary: 'Signs a policy with an SSH key of an admin.',
+    load: async () => (await import('./policy-approve.ts')).policyApprove,
+  },
+  {
+    name: 'policy apply',
+    summary: 'Puts a policy into force that enough admins approved.',
+    load: async () => (await import('./policy-apply.ts')).policyApply,
+  },
+  {
+    name: 'emergency suspend',
+    summary: 'Stops a key for now; one admin is enough.',
+    load: async () => (await import('./emergency-call.ts')).emergencyCommand('suspend'),
+  },
+  {
+    name: 'emergency resume',
+    summary: 'Lets a suspended key sign again.',
+    load: async () => (await import('./emergency-call.ts')).emergencyCommand('resume'),
+  },
+  {
+    name: 'emergency mark-compromised',
+    summary: 'Stops a key for ever.',
+    load: async () => (await import('./emergency-call.ts')).emergencyCommand('mark-compromised'),
+  },
+  {
+    name: 'emergency approve',
+    summary: 'Signs an emergency statement with an SSH key of an admin.',
+    load: async () => (await import('./emergency-approve.ts')).emergencyApprove,
+  },
+  {
+    name: 'emergency apply',
+    summary: 'Sends an emergency statement with its approvals.',
+    load: async () => (await import('./emergency-apply.ts')).emergencyApply,
   },
   {
     name: 'evidence',

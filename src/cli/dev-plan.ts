@@ -12,10 +12,8 @@ import { statePaths } from '../supervisor/state-folder.ts';
 import { readJsonFile } from './canonical-file.ts';
 import { CliError, usageError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
+import { DEV_CALLER, GUEST_CALLER, STRANGER } from '../simulator/dev-policy.ts';
 import { EXIT } from './exit-status.ts';
-
-/** The name in the client certificate of `dev`. */
-export const DEV_CALLER = 'dev';
 
 const DEFAULT_LISTEN = '127.0.0.1:7443';
 const DEFAULT_HTTP = '127.0.0.1:7480';
@@ -65,13 +63,20 @@ function readHostFile(file: string): Readonly<Record<string, unknown>> {
   );
 }
 
+export interface DevHost {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly drainSeconds: number;
+  /** Names of its Unix sockets, which its callers have in the policy. */
+  readonly sockets: readonly string[];
+}
+
 /** The host's configuration, checked as the host itself will check it. Throws CliError with all problems. */
 export function devHost(
   settings: HostSettings,
   state: string,
   runFolder: string,
   pki: DevPki,
-): { readonly config: Readonly<Record<string, unknown>>; readonly drainSeconds: number } {
+): DevHost {
   const config = {
     ...settings,
     // The permissions of the folder keep other users out.
@@ -83,7 +88,8 @@ export function devHost(
   };
   try {
     const parsed = parseHostConfig({ ...config, enclaveSocket: linkSocket(runFolder) });
-    return { config, drainSeconds: parsed.drainSeconds };
+    const sockets = parsed.unixSockets.map(({ name }) => name);
+    return { config, drainSeconds: parsed.drainSeconds, sockets };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw usageError(
@@ -99,7 +105,7 @@ export function devPki(state: string, settings: HostSettings): DevPki {
   return ensureDevPki({
     folder: statePaths(state).pki,
     hosts: [...new Set(hosts)],
-    clients: [DEV_CALLER],
+    clients: [DEV_CALLER, GUEST_CALLER, STRANGER],
   });
 }
 

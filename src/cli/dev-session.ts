@@ -1,6 +1,7 @@
 /** One run of `dev`: start, sample, then a program or Ctrl-C, then the drain. */
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
 import { AttestedClient } from '../client/attested.ts';
 import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
 import { Phase } from '../gen/sealwright/v1/status.ts';
@@ -30,10 +31,10 @@ export class DevSession {
   readonly #signals: StopSignals;
   #programRuns = false;
 
-  constructor(input: Arguments, progress: Progress, manifest: Uint8Array) {
+  constructor(input: Arguments, progress: Progress, changed: SignedJsonObject) {
     this.#input = input;
     this.#progress = progress;
-    this.#run = new DevRun(input, progress, manifest);
+    this.#run = new DevRun(input, progress, changed);
     this.#signals = new StopSignals(() => {
       this.#run.kill();
       process.exit(EXIT_BY_SIGNAL + constants.signals.SIGINT);

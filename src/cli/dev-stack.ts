@@ -1,4 +1,5 @@
 /** Starts everything that `dev` needs, in order, and stops it. */
+import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
 import type { SealwrightClient } from '../client/client.ts';
 import { SignerError } from '../client/signer-error.ts';
 import { Phase } from '../gen/sealwright/v1/status.ts';
@@ -7,15 +8,17 @@ import { removeConnection, writeConnection } from '../supervisor/connection-file
 import type { ConnectionFile } from '../supervisor/connection-file.ts';
 import type { SupervisorEvent } from '../supervisor/events.ts';
 import { makeRunFolder, removeRunFolder } from '../supervisor/run-folder.ts';
-import { openStateFolder, remember } from '../supervisor/state-folder.ts';
+import { openStateFolder, remember, statePaths } from '../supervisor/state-folder.ts';
 import type { StateFolder } from '../supervisor/state-folder.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { CliError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
 import { DEFAULT_STATE, readEndpoint } from './connection.ts';
 import { takeOverFromCutOff } from './cut-off.ts';
-import { DEV_CALLER, devHost, devPki, devPlatform, dialable, hostSettings } from './dev-plan.ts';
+import { devGenesis } from '../simulator/dev-genesis.ts';
+import { devHost, devPki, devPlatform, dialable, hostSettings } from './dev-plan.ts';
 import type { HostSettings } from './dev-plan.ts';
+import { DEV_CALLER, devParties } from '../simulator/dev-policy.ts';
 import { EXIT } from './exit-status.ts';
 import { hex } from './output.ts';
 import type { Progress } from './progress.ts';
@@ -35,7 +38,8 @@ export class DevRun {
   readonly #input: Arguments;
   readonly #progress: Progress;
   readonly #settings: HostSettings;
-  readonly #manifest: Uint8Array;
+  readonly #changed: SignedJsonObject;
+  #parties: (() => ReturnType<typeof devParties>) | undefined;
   #folder: StateFolder | undefined;
   #supervisor: Supervisor | undefined;
   #client: SealwrightClient | undefined;
@@ -43,11 +47,14 @@ export class DevRun {
   readonly #stop = new AbortController();
   #stopped: Promise<void> | undefined;
 
-  /** Reads the files that options name: wrong ones are told of before anything is touched. */
-  constructor(input: Arguments, progress: Progress, manifest: Uint8Array) {
+  /**
+   * `changed` replaces members of the first policy. Reads the files that options name: wrong ones are told of before anything is
+   * touched.
+   */
+  constructor(input: Arguments, progress: Progress, changed: SignedJsonObject) {
     this.#input = input;
     this.#progress = progress;
-    this.#manifest = manifest;
+    this.#changed = changed;
     this.#settings = hostSettings(input);
   }
 
@@ -84,6 +91,8 @@ export class DevRun {
     const runFolder = makeRunFolder();
     try {
       const host = devHost(this.#settings, path, runFolder, pki);
+      // At genesis only: a later start makes no new admin, whom no policy knows.
+      this.#parties = () => devParties(statePaths(path).admin, pki, host.sockets);
       const platform = devPlatform(path, runFolder, folder.isNew);
       this.#progress.step('platform', `simulated: ${SIMULATED_WARNING}`);
       this.#supervisor = new Supervisor({
@@ -128,8 +137,9 @@ export class DevRun {
     this.#progress.tell(event);
   }
 
-  /** One step: the development cluster has no admins who could approve a proposal. */
+  /** Every part is played here: proposal, approval by the admin of this state folder, commit. */
   async #genesis(folder: StateFolder, client: SealwrightClient): Promise<void> {
+    if (this.#parties === undefined) throw new Error('genesis before the start of the processes');
     if (folder.clusterId !== undefined || this.#rootIsLost) {
       throw new CliError({
         status: EXIT.refused,
@@ -141,11 +151,13 @@ export class DevRun {
         wayOut: `bring it back, or give it up for a new cluster with new keys: npx sealwright dev --state ${folder.path} --destroy`,
       });
     }
-    const born = await client.commitGenesis(this.#manifest).catch((error: unknown) => {
-      // Half way: the status says more than the refusal, and goes on being served.
-      if (error instanceof SignerError && error.reason === 'ENCLAVE_HALTED') return undefined;
-      throw error;
-    });
+    const born = await devGenesis(client, this.#parties(), this.#changed).catch(
+      (error: unknown) => {
+        // Half way: the status says more than the refusal, and goes on being served.
+        if (error instanceof SignerError && error.reason === 'ENCLAVE_HALTED') return undefined;
+        throw error;
+      },
+    );
     if (born === undefined) return;
     this.#progress.step(
       'token',

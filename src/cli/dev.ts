@@ -1,6 +1,7 @@
+import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
 import { canonicalJsonFile, readJsonFile } from './canonical-file.ts';
+import { usageError } from './cli-error.ts';
 import type { Arguments, Command } from './command.ts';
-import { devManifest } from './dev-manifest.ts';
 import { Progress } from './progress.ts';
 
 export const dev: Command = {
@@ -18,7 +19,10 @@ export const dev: Command = {
       value: 'FILE',
       help: 'JSON with listen, http, unixSockets, drainSeconds of the host',
     },
-    policy: { value: 'FILE', help: 'JSON policy of a new cluster, instead of the default rings' },
+    policy: {
+      value: 'FILE',
+      help: 'JSON with members of the first policy of a new cluster, such as rings, instead of the default ones',
+    },
     destroy: { help: 'first wipe the state folder, keys included; only a folder of ours' },
     verbose: { help: 'logs of host and platform on stderr instead of in the state folder' },
   },
@@ -35,8 +39,18 @@ export const dev: Command = {
 
 async function runDev(input: Arguments): Promise<number> {
   const policy = input.text('policy');
-  if (policy !== undefined) canonicalJsonFile(policy);
-  const manifest = policy === undefined ? devManifest() : devManifest(readJsonFile(policy));
+  const changed = policy === undefined ? {} : readMembers(policy);
   const { DevSession } = await import('./dev-session.ts');
-  return new DevSession(input, new Progress(input.json), manifest).run();
+  return new DevSession(input, new Progress(input.json), changed).run();
+}
+
+function readMembers(path: string): SignedJsonObject {
+  canonicalJsonFile(path);
+  const value = readJsonFile(path);
+  if (typeof value === 'object' && !Array.isArray(value)) return value as SignedJsonObject;
+  throw usageError(
+    `${path} is not an object`,
+    'an object with members of a policy, such as rings',
+    'correct it there',
+  );
 }

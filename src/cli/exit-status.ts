@@ -1,9 +1,13 @@
 /** Exit statuses of every command; 64 and 69 are those of sysexits.h. */
 export const EXIT = {
   ok: 0,
-  /** `verify-evidence`, `verify-receipt`: accepted, and weaker than it could be. `collateral`: not complete. */
+  /**
+   * `verify-evidence`, `verify-receipt`: accepted, and weaker than it could be. `collateral`: not complete. `policy check`:
+   * only warnings.
+   */
   warning: 1,
-  /** A signature, evidence, key, receipt or log that is not what it is said to be. */
+  /** A signature, evidence, key, receipt or log that is not what it is said to be; a policy that is not good, denies, or is
+   * not what its admin brought. */
   verificationFailed: 2,
   /** `verify-evidence`, `verify-receipt`, `inspect`, `collateral`: the bytes are no evidence, or no receipt. */
   undecodable: 3,
@@ -20,8 +24,9 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_HELP = [
   '0   done',
   '1   verify-evidence, verify-receipt: accepted with a warning, as all that is simulated is;',
-  '    collateral: something is missing',
-  '2   a check failed: signature, evidence, key, receipt or log is not believed',
+  '    collateral: something is missing; policy check: only warnings',
+  '2   a check failed: signature, evidence, key, receipt or log is not believed;',
+  '    policy check, diff, explain: problems, an impossible change, denied',
   '3   verify-evidence, verify-receipt, inspect, collateral: not decodable',
   '64  wrong arguments, or a missing file',
   '69  no service answers, or it is not ready: try again later',

@@ -24,6 +24,18 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   PLATFORM_UNAVAILABLE: 'try again; if it stays, look at the platform and its log',
   RATE_LIMITED: 'wait and try again',
   MANIFEST_INVALID: 'correct the manifest at the place named',
+  GENESIS_NOT_PROPOSED: 'propose again, and have the new statement approved',
+  POLICY_INVALID: '"npx sealwright policy check" names every problem',
+  POLICY_NOT_NEXT: 'build the policy again on the one that "npx sealwright policy show" prints',
+  POLICY_NOT_IN_TIME: 'build the policy again with another notBefore and notAfter',
+  SCOPE_IMMUTABLE: 'make a ring with another name',
+  APPROVAL_INVALID: 'leave this approval away, or have it made again',
+  APPROVALS_MISSING: 'collect more approvals over the same file',
+  STATEMENT_INVALID: 'make the statement again with "npx sealwright emergency"',
+  STATEMENT_REPLAYED:
+    'another statement was applied after this one was written: make it again, and have it approved',
+  STATEMENT_NOT_IN_TIME: 'make the statement again with another notAfter',
+  KEY_STATE_FORBIDS_CALL: '"npx sealwright keys list" shows the states',
   GENESIS_NOT_ALLOWED: 'a cluster lives here already; "npx sealwright status" shows it',
 };
 

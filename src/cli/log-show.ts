@@ -1,6 +1,6 @@
 import { SignedJsonError } from '../../enclave/wire/signed-json.ts';
 import { decodeText } from '../../enclave/wire/tlog-note.ts';
-import { printable } from '../tlog/check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import { parseLeaf } from '../tlog/leaf.ts';
 import { ATTESTED_NOTE, ATTESTED_OPTIONS } from './attested.ts';
 import { LOG_NOTE, beyondTheLog, treeDocument, withLog } from './attested-log.ts';

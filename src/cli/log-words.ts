@@ -1,5 +1,5 @@
 /** Leaves of the log, each in one line. */
-import { printable } from '../tlog/check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import type { LogLeaf } from '../tlog/leaf.ts';
 import { moment } from '../verifier/check.ts';
 import { hex } from './output.ts';
@@ -9,11 +9,6 @@ export function leafCells(index: number, leaf: LogLeaf): readonly string[] {
 }
 
 const SHOWN = 12;
-
-function shortCaller(caller: string): string {
-  const text = printable(caller);
-  return text.startsWith('mtls:') ? `${text.slice(0, 'mtls:'.length + SHOWN)}…` : text;
-}
 
 function about(leaf: LogLeaf): string {
   switch (leaf.kind) {
@@ -27,10 +22,12 @@ function about(leaf: LogLeaf): string {
       return `${keyOf(leaf)}, ${leaf.residency}`;
     case 'key-state':
       return `${leaf.ring}/${String(leaf.version)} ${leaf.from} to ${leaf.to}: ${printable(leaf.reason)}`;
+    case 'emergency':
+      return `${leaf.call} ${leaf.ring}${leaf.version === 0 ? '' : `/${String(leaf.version)}`}, statement ${String(leaf.sequence)}, approved by ${leaf.approvedBy.join(' ')}`;
     case 'signature':
-      return `${keyOf(leaf)} for ${shortCaller(leaf.caller)}`;
+      return `${keyOf(leaf)} for ${leaf.caller}`;
     case 'refusal':
-      return `${leaf.ring}: ${leaf.reason}, ${String(leaf.count)} of ${shortCaller(leaf.caller)}`;
+      return `${leaf.ring}: ${leaf.reason}, ${String(leaf.count)} of ${leaf.caller ?? printable(leaf.callerId)}`;
   }
 }
 

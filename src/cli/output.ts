@@ -1,11 +1,12 @@
 /** The only places where commands write: results to stdout, everything else to stderr. */
+import { terminalJson, terminalText } from './terminal-text.ts';
 
 export function printText(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  process.stdout.write(terminalText(text.endsWith('\n') ? text : `${text}\n`));
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${terminalJson(JSON.stringify(value, undefined, 2))}\n`);
 }
 
 /** Two columns, indented by two. */
@@ -15,7 +16,7 @@ export function table(rows: readonly (readonly [string, string])[]): string {
 }
 
 export function printTable(rows: readonly (readonly [string, string])[]): void {
-  process.stdout.write(`${table(rows).replaceAll(/^ {2}/gm, '')}\n`);
+  printText(table(rows).replaceAll(/^ {2}/gm, ''));
 }
 
 /** Rows of equally many cells, in columns as wide as they need. */
@@ -32,7 +33,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
 }
 
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${terminalText(text)}\n`);
 }
 
 export function hex(bytes: Uint8Array): string {

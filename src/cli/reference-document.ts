@@ -70,34 +70,37 @@ export function firstUseDocument(
   const serving = claims.kind === 'evidence' ? claims : undefined;
   const rings = serving?.hostAssertedRings ?? [];
   const none = `none when this was written: ${because}`;
+  const early = skip('there was no cluster yet');
+  const notNone = (found: string | undefined): Json =>
+    found === undefined ? early : found === 'none' ? skip(none) : { rule: 'refuse-none' };
   return document({
     source: { rule: 'trust-on-first-use', because },
     anchor,
     simulated: simulated ? { rule: 'accept-simulated', because } : { rule: 'refuse' },
     registers: { MR0: register('MR0'), MR1: register('MR1'), MR2: register('MR2') },
     svn: attested.svn,
-    cluster:
-      serving === undefined
-        ? skip('there was no cluster yet')
-        : { rule: 'require', clusterId: hex(serving.clusterId) },
-    hostAssertedRings: rings.length === 0 ? { rule: 'refuse' } : anyOf(...rings),
+    cluster: serving === undefined ? early : { rule: 'require', clusterId: hex(serving.clusterId) },
+    hostAssertedRings:
+      serving === undefined ? early : rings.length === 0 ? { rule: 'refuse' } : anyOf(...rings),
     hardening:
       claims.hardening.length === 0
         ? skip(none)
         : { rule: 'require', allOf: [...claims.hardening] },
-    channelAndAnchor: [
-      serving?.token.channel === 'none' ? skip(none) : { rule: 'refuse-none' },
-      serving?.anchor === 'none' ? skip(none) : { rule: 'refuse-none' },
-    ],
+    channelAndAnchor: [notNone(serving?.token.channel), notNone(serving?.anchor)],
   });
 }
+
+/** Hex, or who began it: lines of SSH keys, and how many of them. */
+export type PinnedCluster =
+  | { readonly clusterId: string }
+  | { readonly adminKeys: readonly string[]; readonly threshold: number };
 
 /** Values that the release can't know. */
 export interface Known {
   readonly anchor: CertificateAnchor | undefined;
   /** Why a simulated platform is enough. */
   readonly acceptSimulated: string | undefined;
-  readonly clusterId: string | undefined;
+  readonly cluster: PinnedCluster | undefined;
   /** Hex. */
   readonly MR1: string | undefined;
   readonly MR2: string | undefined;
@@ -105,7 +108,7 @@ export interface Known {
 
 export function releaseDocument(release: Release, known: Known): ReferenceDocument {
   const { name, svn, MR0 } = release;
-  const { acceptSimulated, anchor, clusterId } = known;
+  const { acceptSimulated, anchor, cluster } = known;
   const value = (text: string): Json => anyOf({ name, value: text });
   const told = (option: 'MR1' | 'MR2', what: string): Json => {
     const text = known[option];
@@ -127,9 +130,9 @@ export function releaseDocument(release: Release, known: Known): ReferenceDocume
     },
     svn,
     cluster:
-      clusterId === undefined
-        ? skip('no cluster was named: write the clusterId that its admins told you')
-        : { rule: 'require', clusterId },
+      cluster === undefined
+        ? skip('no cluster was named: write the clusterId that its admins told you, or their keys')
+        : { rule: 'require', ...cluster },
     hostAssertedRings: { rule: 'refuse' },
     hardening: skip(
       'what shields the process is not part of a release: require the words you want',

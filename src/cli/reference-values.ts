@@ -1,11 +1,14 @@
 import { writeFileSync } from 'node:fs';
+import { sshKeyLine } from '../../enclave/wire/ssh-key.ts';
+import { readAdminKeys } from './admin-keys-file.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
 import type { Arguments, Command } from './command.ts';
 import { DEFAULT_STATE, withClient } from './connection.ts';
 import { EXIT } from './exit-status.ts';
+import { wholeNumber } from './numbers.ts';
 import { note, printJson } from './output.ts';
-import type { ReferenceDocument } from './reference-document.ts';
+import type { PinnedCluster, ReferenceDocument } from './reference-document.ts';
 
 export const referenceValues: Command = {
   name: 'reference-values',
@@ -22,6 +25,11 @@ export const referenceValues: Command = {
       help: 'root certificate of the platform, PEM, instead of vendor roots',
     },
     cluster: { value: 'HEX', help: 'with --from: the clusterId, from whoever made the cluster' },
+    admins: {
+      value: 'FILE',
+      help: 'with --from: SSH public keys, one a line; any cluster that --threshold of them began',
+    },
+    threshold: { value: 'M', help: 'with --admins: how many of them approved its genesis' },
     mr1: { value: 'HEX', help: 'with --from: what "npm run -s measure" says of this machine' },
     mr2: { value: 'HEX', help: 'with --from: the same, of the launch manifest' },
     'accept-simulated': {
@@ -65,7 +73,7 @@ async function runReferenceValues(input: Arguments): Promise<number> {
 }
 
 async function running(input: Arguments, because: string): Promise<ReferenceDocument> {
-  for (const name of ['cluster', 'mr1', 'mr2', 'accept-simulated']) {
+  for (const name of ['cluster', 'admins', 'threshold', 'mr1', 'mr2', 'accept-simulated']) {
     if (input.text(name) !== undefined) {
       throw usageError(
         `--${name} is given with --trust-on-first-use`,
@@ -91,10 +99,28 @@ async function released(input: Arguments, path: string): Promise<ReferenceDocume
   return releaseDocument(readRelease(path), {
     anchor: anchor === undefined ? undefined : readAnchor(anchor),
     acceptSimulated: input.text('accept-simulated'),
-    clusterId: hexOption(input, 'cluster', 32),
+    cluster: pinnedCluster(input),
     MR1: hexOption(input, 'mr1', 48),
     MR2: hexOption(input, 'mr2', 48),
   });
+}
+
+/** By its id or by who began it; undefined when neither is given. */
+function pinnedCluster(input: Arguments): PinnedCluster | undefined {
+  const clusterId = hexOption(input, 'cluster', 32);
+  const [file, threshold] = [input.text('admins'), input.text('threshold')];
+  if (file === undefined && threshold === undefined) {
+    return clusterId === undefined ? undefined : { clusterId };
+  }
+  if (file === undefined || threshold === undefined || clusterId !== undefined) {
+    throw usageError(
+      'a cluster is pinned by its id, or by its admins and how many of them',
+      '--cluster HEX, or --admins FILE with --threshold M',
+      'name one of them',
+    );
+  }
+  const adminKeys = readAdminKeys(file).map(sshKeyLine);
+  return { adminKeys, threshold: wholeNumber('--threshold', threshold, 1, adminKeys.length) };
 }
 
 function hexOption(input: Arguments, name: string, bytes: number): string | undefined {

@@ -6,6 +6,7 @@ import type { Doubt } from './explain-doubt.ts';
 import type { RefusedCall } from './explain-refusal.ts';
 import { EXIT } from './exit-status.ts';
 import type { ExitStatus } from './exit-status.ts';
+import { terminalJson, terminalText } from './terminal-text.ts';
 
 /** Words of the service that mean "later", not "no". */
 const LATER = new Set([
@@ -23,13 +24,13 @@ export async function reportError(error: unknown, argv: readonly string[]): Prom
   if (beforeProgram.includes('--json')) {
     const { status, message, expected, wayOut, facts } = report;
     const line = { error: { exitStatus: status, problem: message, expected, wayOut, ...facts } };
-    process.stderr.write(`${JSON.stringify(line)}\n`);
+    process.stderr.write(`${terminalJson(JSON.stringify(line))}\n`);
     return status;
   }
   const lines = [`${name.join(' ')}: ${report.message}`];
   if (report.expected !== undefined) lines.push(`  expected: ${report.expected}`);
   if (report.wayOut !== undefined) lines.push(`  what to do: ${report.wayOut}`);
-  process.stderr.write(`${lines.join('\n')}\n`);
+  process.stderr.write(`${terminalText(lines.join('\n'))}\n`);
   return report.status;
 }
 

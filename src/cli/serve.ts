@@ -14,7 +14,7 @@ export const serve: Command = {
       '"platform": {"workers", "module": {"path", "folder", "options", "environment"}}, ' +
       '"client": {"caFile", "certFile", "keyFile"}}. All paths are absolute; platform and client may be absent. ' +
       'With client the commands of this computer find the service by --state.',
-    'Nothing is born here: a new cluster is made with "npx sealwright init". The platform is the simulated one, ' +
+    'Nothing is born here: a new cluster is made with "npx sealwright genesis propose". The platform is the simulated one, ' +
       'which PROTECTS NOTHING.',
     'SIGTERM and Ctrl-C let calls in flight finish, then stop host, enclave and platform.',
   ],

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { AttestedClient } from '../client/attested.ts';
-import { printable } from '../tlog/check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE } from './command.ts';

@@ -83,7 +83,7 @@ function hardeningRows(held: readonly string[]): [string, string][] {
 
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   absent: 'No enclave is connected to the host; the log of the host tells more.',
-  setup: 'There is no cluster yet: npx sealwright init --manifest FILE',
+  setup: 'There is no cluster yet: npx sealwright genesis propose',
 };
 
 /** Reason first, facts next, the way out last: what a person in a hurry reads. */

@@ -6,7 +6,10 @@ import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
 import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
-import type { CommitGenesisResponse } from '../gen/sealwright/v1/genesis.ts';
+import type {
+  CommitGenesisResponse,
+  ProposeGenesisResponse,
+} from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import type { Key } from '../gen/sealwright/v1/keys.ts';
 import { LogServiceService } from '../gen/sealwright/v1/log.ts';
@@ -14,6 +17,14 @@ import type {
   GetConsistencyProofResponse,
   GetInclusionProofResponse,
 } from '../gen/sealwright/v1/log.ts';
+import { PolicyServiceService } from '../gen/sealwright/v1/policy.ts';
+import type {
+  ApplyEmergencyResponse,
+  ApplyPolicyResponse,
+  ExplainRequest,
+  ExplainResponse,
+  GetPolicyResponse,
+} from '../gen/sealwright/v1/policy.ts';
 import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import type { SignBatchResponse, SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
@@ -46,6 +57,9 @@ const GRPC_INTERNAL = 13;
 
 /** Genesis makes two dozen key pairs on the token, RSA among them. */
 const GENESIS_TIMEOUT_MS = 60_000;
+
+/** A policy bears as many keys as a genesis at most. */
+const APPLY_TIMEOUT_MS = GENESIS_TIMEOUT_MS;
 
 export class SealwrightClient {
   readonly #client: Client;
@@ -105,6 +119,15 @@ export class SealwrightClient {
     return (await this.#call(KeyServiceService.listKeys, {}, options)).keys;
   }
 
+  /** What the policy in force says about a request of ours, which is not made. */
+  explain(
+    request: Omit<ExplainRequest, 'payloadBytes'> & { readonly payloadBytes: number },
+    options?: CallOptions,
+  ): Promise<ExplainResponse> {
+    const payloadBytes = BigInt(request.payloadBytes);
+    return this.#call(PolicyServiceService.explain, { ...request, payloadBytes }, options);
+  }
+
   /** Checks nothing of the answer; `checkSignedAnswer` does. */
   sign(request: SignInput, options?: CallOptions): Promise<SignResponse> {
     return this.#call(SigningServiceService.sign, completed(request), options);
@@ -152,12 +175,47 @@ export class SealwrightClient {
     return this.#call(LogServiceService.getConsistencyProof, request, options);
   }
 
-  commitGenesis(manifest: Uint8Array, options?: CallOptions): Promise<CommitGenesisResponse> {
+  /** Cluster id, statement to be approved, and setup evidence over both: it is for the admins to verify. */
+  proposeGenesis(manifest: Uint8Array, options?: CallOptions): Promise<ProposeGenesisResponse> {
+    return this.#call(GenesisServiceService.proposeGenesis, { manifest }, options);
+  }
+
+  /** `approvals` are SSH signatures over the statement of the newest proposal, armored or binary. */
+  commitGenesis(
+    clusterId: Uint8Array,
+    approvals: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<CommitGenesisResponse> {
     return this.#call(
       GenesisServiceService.commitGenesis,
-      { manifest },
+      { clusterId, approvals: [...approvals] },
       { timeoutMs: GENESIS_TIMEOUT_MS, ...options },
     );
+  }
+
+  /** The document as it came; evidence proves its digest. */
+  getPolicy(options?: CallOptions): Promise<GetPolicyResponse> {
+    return this.#call(PolicyServiceService.getPolicy, {}, options);
+  }
+
+  /** `approvals` are SSH signatures over the document, armored or binary. */
+  applyPolicy(
+    document: Uint8Array,
+    approvals: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<ApplyPolicyResponse> {
+    const request = { document, approvals: [...approvals] };
+    const patient = { timeoutMs: APPLY_TIMEOUT_MS, ...options };
+    return this.#call(PolicyServiceService.applyPolicy, request, patient);
+  }
+
+  applyEmergency(
+    statement: Uint8Array,
+    approvals: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<ApplyEmergencyResponse> {
+    const request = { statement, approvals: [...approvals] };
+    return this.#call(PolicyServiceService.applyEmergency, request, options);
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import { Residency } from '../gen/sealwright/v1/keys.ts';
 import type { Receipt as WireReceipt } from '../gen/sealwright/v1/log.ts';
 import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
 import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
-import { printable } from '../tlog/check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
 import { MalformedReceipt, type Receipt } from '../tlog/receipt-file.ts';
 import { verifyReceipt, type ReceiptResult } from '../tlog/verify-receipt.ts';
 import type { Check, KeyStatement } from '../verifier/index.ts';

@@ -2,7 +2,7 @@
  * Every maximum of the host, with its reason. Those of calls and frames stand in enclave/wire/limits.ts.
  * The host is where strangers connect: each line bounds memory or time that one of them can take.
  */
-import { MAX_GRPC_RECEIVE_BYTES, MAX_IN_FLIGHT } from '../../enclave/wire/limits.ts';
+import { MAX_IN_FLIGHT } from '../../enclave/wire/limits.ts';
 
 /** Calls being answered. A few below the link's own limit, so that asking for the phase always goes through. */
 export const MAX_OPEN_CALLS = MAX_IN_FLIGHT - 8;
@@ -18,9 +18,9 @@ export const REFLECTION_STREAM_MS = 60_000;
 
 /**
  * Bytes of requests that have not fully arrived, over all connections: without it, every open call
- * could hold gRPC's receive limit.
+ * could hold gRPC's receive limit. Some twenty of the largest.
  */
-export const MAX_ARRIVING_BYTES = 32 * MAX_GRPC_RECEIVE_BYTES;
+export const MAX_ARRIVING_BYTES = 64 * 1024 * 1024;
 
 /** Streams of one connection: the number that gRPC clients assume (RFC 9113 §6.5.2 advises 100 or more). */
 export const MAX_STREAMS_PER_CONNECTION = 128;

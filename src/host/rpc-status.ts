@@ -158,6 +158,11 @@ export const RPC_STATUS = {
     message: (d) =>
       `The token can't serve ${ring(d)}${because([d.token, d.mechanism].filter((fact) => fact !== undefined).join(' lacks '))}. Take another algorithm, residency enclave, or another token.`,
   },
+  KEY_STATE_FORBIDS_CALL: {
+    code: Code.FAILED_PRECONDITION,
+    message: (d) =>
+      `No key of ${ring(d)} is in a state that allows this call${because(d.keyState ?? '')}. \`sealwright keys list\` shows the states.`,
+  },
   DIGEST_LENGTH_MISMATCH: {
     code: Code.INVALID_ARGUMENT,
     field: 'digest.digest',
@@ -213,6 +218,58 @@ export const RPC_STATUS = {
     code: Code.FAILED_PRECONDITION,
     message: (d) =>
       `Genesis is possible only in phase SETUP, before a cluster exists${d.wayOut === undefined ? '' : `: ${d.wayOut}`}. An existing cluster is never replaced by a call.`,
+  },
+  GENESIS_NOT_PROPOSED: {
+    code: Code.FAILED_PRECONDITION,
+    message: () =>
+      'The enclave holds no proposal of this cluster id: it was restarted, another proposal came, or 24 hours passed. Propose again, and have the new statement approved.',
+  },
+  POLICY_INVALID: {
+    code: Code.INVALID_ARGUMENT,
+    field: 'document',
+    message: (d) =>
+      `The policy is not valid${d.field === undefined ? '' : ` at ${d.field}`}${because(sizes(d))}. \`sealwright policy check\` names every problem.`,
+  },
+  POLICY_NOT_NEXT: {
+    code: Code.FAILED_PRECONDITION,
+    message: (d) =>
+      `This policy does not follow the one in force: look at "${d.field ?? 'version'}"${because(sizes(d))}. Build it again on the current policy.`,
+  },
+  POLICY_NOT_IN_TIME: {
+    code: Code.FAILED_PRECONDITION,
+    message: (d) =>
+      `The policy may not be applied now${because(sizes(d))}. Build it again with another notBefore and notAfter.`,
+  },
+  SCOPE_IMMUTABLE: {
+    code: Code.FAILED_PRECONDITION,
+    message: (d) =>
+      `The ${d.field ?? 'scope'} of ${ring(d)} was set at its birth and never changes${because(sizes(d))}. Make a ring with another name.`,
+  },
+  APPROVAL_INVALID: {
+    code: Code.PERMISSION_DENIED,
+    message: (d) =>
+      `An approval does not hold: ${d.field ?? 'approvals'}${because(d.actual ?? '')}. Nothing was done; leave it away or have it made again.`,
+  },
+  APPROVALS_MISSING: {
+    code: Code.PERMISSION_DENIED,
+    message: (d) =>
+      `Not enough admins approved${because(sizes(d))}. Collect the missing approvals over the same bytes.`,
+  },
+  STATEMENT_INVALID: {
+    code: Code.INVALID_ARGUMENT,
+    field: 'statement',
+    message: (d) =>
+      `The statement is not valid${d.field === undefined ? '' : ` at ${d.field}`}${because(sizes(d))}. docs/spec/admin-statements.md says what it holds.`,
+  },
+  STATEMENT_REPLAYED: {
+    code: Code.FAILED_PRECONDITION,
+    message: (d) =>
+      `The statement does not follow the last one that was applied${d.field === undefined ? '' : `, by ${d.field}`}${because(sizes(d))}. Make a new one, which follows it, and have it approved.`,
+  },
+  STATEMENT_NOT_IN_TIME: {
+    code: Code.FAILED_PRECONDITION,
+    message: (d) =>
+      `The statement has ended, or ends more than 7 days ahead${because(sizes(d))}. Make a new one.`,
   },
   NONCE_LENGTH_INVALID: {
     code: Code.INVALID_ARGUMENT,

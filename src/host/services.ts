@@ -6,6 +6,7 @@ import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
 import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import { LogServiceService } from '../gen/sealwright/v1/log.ts';
+import { PolicyServiceService } from '../gen/sealwright/v1/policy.ts';
 import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
 
@@ -24,6 +25,7 @@ export const SERVICES: readonly ServiceShape[] = [
   StatusServiceService,
   AttestationServiceService,
   GenesisServiceService,
+  PolicyServiceService,
   LogServiceService,
 ];
 

@@ -58,8 +58,11 @@ export interface DevPkiRequest {
   readonly now?: Date;
 }
 
+/** SPIFFE trust domain of the callers. */
+export const CALLER_TRUST_DOMAIN = 'dev.sealwright.local';
+
 /** The name that a client certificate carries. */
-export const callerUri = (name: string): string => `spiffe://dev.sealwright.local/caller/${name}`;
+export const callerUri = (name: string): string => `spiffe://${CALLER_TRUST_DOMAIN}/caller/${name}`;
 
 interface Loaded {
   readonly certificate: X509Certificate;

@@ -20,6 +20,7 @@ const OURS = [
   'token',
   'log',
   'pki',
+  'admin',
   'host.json',
   'platform.json',
   'host.log',
@@ -46,6 +47,8 @@ export interface StateFolder {
 
 export interface StatePaths {
   readonly pki: string;
+  /** Key of the admin that `dev` plays. */
+  readonly admin: string;
   readonly platform: string;
   readonly token: string;
   readonly store: string;
@@ -60,6 +63,7 @@ export interface StatePaths {
 export function statePaths(state: string): StatePaths {
   return {
     pki: join(state, 'pki'),
+    admin: join(state, 'admin'),
     platform: join(state, 'platform'),
     token: join(state, 'token'),
     store: join(state, STORE),

@@ -3,6 +3,7 @@
  * states and reasons are only checked to be words, so that a later release's leaves can still be shown.
  */
 import { ObjectReader } from '../../enclave/wire/closed-schema.ts';
+import { MAX_APPROVALS } from '../../enclave/wire/limits.ts';
 import { parseSignedJson } from '../../enclave/wire/signed-json.ts';
 import { MAX_LEAF_BYTES } from '../../enclave/wire/tlog.ts';
 
@@ -57,14 +58,29 @@ export interface KeyStateLeaf extends LeafBase {
   readonly reason: string;
 }
 
+export interface EmergencyLeaf extends LeafBase {
+  readonly kind: 'emergency';
+  readonly call: string;
+  readonly ring: string;
+  /** 0: every version that the call could apply to. */
+  readonly version: number;
+  readonly sequence: number;
+  /** docs/spec/admin-statements.md. */
+  readonly statementDigest: Uint8Array;
+  /** Names of the admins who approved. */
+  readonly approvedBy: readonly string[];
+}
+
 export interface SignatureLeaf extends LeafBase {
   readonly kind: 'signature';
   readonly ring: string;
   readonly version: number;
   readonly kid: string;
   readonly alg: string;
-  /** What the host asserted. */
+  /** Name of the caller in the policy. */
   readonly caller: string;
+  /** Who that is: an identity of docs/spec/policy.md, or `sha256:` and the digest of a long one. */
+  readonly callerId: string;
   readonly rank: string;
   readonly toBeSignedHash: Uint8Array;
   readonly policyVersion: number;
@@ -74,7 +90,9 @@ export interface SignatureLeaf extends LeafBase {
 export interface RefusalLeaf extends LeafBase {
   readonly kind: 'refusal';
   readonly ring: string;
-  readonly caller: string;
+  /** Undefined when the policy has no such caller. */
+  readonly caller: string | undefined;
+  readonly callerId: string;
   readonly rank: string;
   readonly reason: string;
   /** Equal refusals that this leaf stands for. */
@@ -82,16 +100,27 @@ export interface RefusalLeaf extends LeafBase {
 }
 
 export type LogLeaf =
-  GenesisLeaf | BootLeaf | PolicyLeaf | KeyBirthLeaf | KeyStateLeaf | SignatureLeaf | RefusalLeaf;
+  | GenesisLeaf
+  | BootLeaf
+  | PolicyLeaf
+  | KeyBirthLeaf
+  | KeyStateLeaf
+  | EmergencyLeaf
+  | SignatureLeaf
+  | RefusalLeaf;
 
 const MEASUREMENT_BYTES = 48;
 const MAX_ATTRIBUTES = 64;
 const RING = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const KID = /^[A-Za-z0-9_-]{43}$/;
 const WORD = /^[A-Za-z0-9_-]{1,64}$/;
+/** A name of the policy (docs/spec/policy.md). */
+const CALLER = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** An identity of docs/spec/policy.md, at most 256 characters. */
+const IDENTITY = /^(?=.{1,256}$)(?:spiffe:|x509:|key:|peer:|sha256:)[^\p{Cc}]+$/u;
 /** In a refusal leaf `others` stands for callers that were too many to be told apart. */
-const REFUSED_CALLER = /^(?:others|mtls:[0-9a-f]{64}|peer:[^\p{Cc}]{1,255})$/u;
-const CALLER = /^(?:mtls:[0-9a-f]{64}|peer:[^\p{Cc}]{1,255})$/u;
+const REFUSED_IDENTITY =
+  /^(?=.{1,256}$)(?:others|(?:spiffe:|x509:|key:|peer:|sha256:)[^\p{Cc}]+)$/u;
 const REQUEST_ID = /^[0-9a-f]{32}$/;
 const TEXT = /^[^\p{Cc}]{0,256}$/u;
 
@@ -136,11 +165,22 @@ const KINDS = {
     to: reader.string('to', WORD),
     reason: reader.string('reason', TEXT),
   }),
+  emergency: (reader, base): EmergencyLeaf => ({
+    ...base,
+    kind: 'emergency',
+    call: reader.string('call', WORD),
+    ring: reader.string('ring', RING),
+    version: reader.integer('version', 0),
+    sequence: reader.integer('sequence', 1),
+    statementDigest: reader.hex('statementDigest', 32),
+    approvedBy: reader.strings('approvedBy', CALLER, MAX_APPROVALS),
+  }),
   signature: (reader, base): SignatureLeaf => ({
     ...base,
     kind: 'signature',
     ...readKey(reader),
     caller: reader.string('caller', CALLER),
+    callerId: reader.string('callerId', IDENTITY),
     rank: reader.string('rank', WORD),
     toBeSignedHash: reader.hex('toBeSignedHash', 32),
     policyVersion: reader.integer('policyVersion', 1),
@@ -150,7 +190,8 @@ const KINDS = {
     ...base,
     kind: 'refusal',
     ring: reader.string('ring', RING),
-    caller: reader.string('caller', REFUSED_CALLER),
+    caller: reader.has('caller') ? reader.string('caller', CALLER) : undefined,
+    callerId: reader.string('callerId', REFUSED_IDENTITY),
     rank: reader.string('rank', WORD),
     reason: reader.string('reason', WORD),
     count: reader.integer('count', 1),

@@ -1,6 +1,7 @@
 /** A verified receipt in words: what it proves, and what it leaves open. */
 import { toHex } from '../../enclave/wire/bytes.ts';
-import { printable, type CheckVerdict, type LogCheck } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
+import { type CheckVerdict, type LogCheck } from './check.ts';
 import type { LogLeaf } from './leaf.ts';
 import type { KnownLog } from './verify-checkpoint.ts';
 
@@ -51,13 +52,15 @@ function about(leaf: LogLeaf): string {
       : 'a time beyond the calendar';
   const at = `Its time, by the enclave's clock, is ${when}.`;
   switch (leaf.kind) {
+    case 'emergency':
+      return `It says that ${leaf.approvedBy.join(', ')} had ring ${leaf.ring} changed: ${leaf.call}, statement ${String(leaf.sequence)}. ${at}`;
     case 'signature':
       return (
         `It says that key ${leaf.ring}/${String(leaf.version)} (${leaf.alg}, ${leaf.kid}) was about to sign for ` +
-        `${printable(leaf.caller)}, rank ${leaf.rank}, under policy ${String(leaf.policyVersion)}. ${at}`
+        `${leaf.caller} (${printable(leaf.callerId)}), rank ${leaf.rank}, under policy ${String(leaf.policyVersion)}. ${at}`
       );
     case 'refusal':
-      return `It says that ${String(leaf.count)} calls of ${printable(leaf.caller)} for ring ${leaf.ring} were refused: ${leaf.reason}. ${at}`;
+      return `It says that ${String(leaf.count)} calls of ${leaf.caller ?? 'a caller that the policy does not know'} (${printable(leaf.callerId)}) for ring ${leaf.ring} were refused: ${leaf.reason}. ${at}`;
     case 'key-birth':
       return `It says that key ${leaf.ring}/${String(leaf.version)} (${leaf.alg}, ${leaf.kid}) was made in the ${leaf.residency}. ${at}`;
     case 'key-state':

@@ -5,7 +5,8 @@ import {
   type Checkpoint,
   type Note,
 } from '../../enclave/wire/tlog-note.ts';
-import { judge, printable, type LogCheck } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
+import { judge, type LogCheck } from './check.ts';
 import { openNote, type OpenedNote } from './note.ts';
 
 /** The log that the reader expects, from claims `logOrigin` and `logKey` of verified evidence. */

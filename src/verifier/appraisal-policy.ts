@@ -41,6 +41,7 @@ export interface RefuseNone {
 
 export type ClusterRule =
   | { readonly rule: 'require'; readonly clusterId: Uint8Array }
+  /** `adminKeys`: lines of type and base64; so many of them approved the genesis. */
   | { readonly rule: 'require'; readonly adminKeys: readonly string[]; readonly threshold: number }
   | Skip;
 

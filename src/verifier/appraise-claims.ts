@@ -36,7 +36,7 @@ export function appraiseClaims(
 
 /** The rules about claims that only a serving enclave makes. */
 function appraiseServingClaims(
-  { claims, approvals }: VerifiedEvidence,
+  { claims, approvedBy }: VerifiedEvidence,
   policy: AppraisalPolicy,
   now: number,
 ): Check[] {
@@ -46,7 +46,7 @@ function appraiseServingClaims(
     );
   }
   return [
-    clusterCheck(claims, approvals, policy.cluster),
+    clusterCheck(claims, approvedBy, policy.cluster),
     valueCheck('policy-digest', claims.policyDigest, policy.policyDigest, now),
     wordCheck('token-channel', claims.token.channel, policy.tokenChannel, 'the way to the HSM'),
     wordCheck('anchor', claims.anchor, policy.anchor, 'the defence against rollback'),
@@ -58,7 +58,11 @@ function appraiseServingClaims(
 
 const NO_LOG = 'the head of the log is verified with receipts, not with evidence';
 
-function clusterCheck(claims: ServingClaims, approvals: number, rule: ClusterRule): Check {
+function clusterCheck(
+  claims: ServingClaims,
+  approvedBy: readonly string[],
+  rule: ClusterRule,
+): Check {
   const id = 'cluster';
   const found = toHex(claims.clusterId);
   if (rule.rule === 'skip') return notChecked(id, found, rule.because);
@@ -70,12 +74,13 @@ function clusterCheck(claims: ServingClaims, approvals: number, rule: ClusterRul
       otherwise: 'a genuine enclave perhaps, but of another cluster',
     });
   }
-  // Nothing here can check an approval yet, and what can't be checked is not there.
-  return judge(false, {
+  const { adminKeys, threshold } = rule;
+  const approving = adminKeys.filter((key) => approvedBy.includes(key)).length;
+  return judge(approving >= threshold, {
     id,
-    expected: `approvals by ${String(rule.threshold)} of ${String(rule.adminKeys.length)} admin keys`,
-    found: `${String(approvals)} approvals, none checked`,
-    otherwise: 'the genesis is not known to be approved by these admins; pin the clusterId instead',
+    expected: `its genesis approved by ${String(threshold)} of ${String(adminKeys.length)} admin keys`,
+    found: `by ${String(approving)} of them`,
+    otherwise: 'a genuine enclave perhaps, but these admins did not begin its cluster',
   });
 }
 

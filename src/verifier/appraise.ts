@@ -67,7 +67,7 @@ export function appraise(
     ...appraiseTime(evidence, policy.time, input.now),
     appraiseNonce(evidence, input),
     sourceCheck(policy.source),
-    completenessCheck(policy),
+    completenessCheck(policy, evidence.claims.kind),
   ];
   return {
     verdict: worstVerdict(checks),
@@ -107,9 +107,10 @@ function svnAndDebugChecks(evidence: VerifiedEvidence, policy: AppraisalPolicy):
 }
 
 /** Without these the evidence says "some enclave", so nothing can be affirmed (PROTOCOLS §2, §6). */
-function completenessCheck({ registers, cluster }: AppraisalPolicy): Check {
+function completenessCheck({ registers, cluster }: AppraisalPolicy, kind: EvidenceKind): Check {
   const skipped: string[] = REGISTER_NAMES.filter((name) => registers[name].rule === 'skip');
-  if (cluster.rule === 'skip') skipped.push('cluster');
+  // Setup evidence is made before there is a cluster that could be required.
+  if (cluster.rule === 'skip' && kind === 'evidence') skipped.push('cluster');
   const question = {
     id: 'completeness',
     expected: 'all registers and the cluster are required',

@@ -4,6 +4,7 @@ import { ObjectReader } from '../../enclave/wire/closed-schema.ts';
 import { MAX_CERTIFICATE_BYTES } from '../../enclave/wire/limits.ts';
 import { SignedJsonError, parseSignedJson } from '../../enclave/wire/signed-json.ts';
 import { parseClaims, type Claims } from './claims.ts';
+import { readGenesis, type GenesisCertificate } from './genesis-certificate.ts';
 import { decodingAt } from './malformed.ts';
 import { takeStrings } from './string-array.ts';
 
@@ -13,9 +14,7 @@ export const MAX_BUNDLE_BYTES = 1024 * 1024;
 /** More than any format's longest chain, with what it may need beside; formats count themselves. */
 const MAX_ENDORSEMENTS = 16;
 
-const MAX_APPROVALS = 64;
-
-/** Lists and objects, those in texts included. A manifest of 1,024 rings has about 4,000. */
+/** Lists and objects, those in texts included. The most callers that a manifest can hold are 13,000. */
 const MAX_BRACKETS = 16_384;
 
 /** The identity key's answer to a nonce. Its time is the host's word. */
@@ -23,15 +22,6 @@ export interface Freshness {
   readonly nonce: Uint8Array;
   readonly timeMs: number;
   readonly signature: Uint8Array;
-}
-
-/** The genesis certificate: what the cluster was born from. */
-export interface GenesisCertificate {
-  /** As received: its bytes are hashed. */
-  readonly manifest: Uint8Array;
-  readonly clusterNonce: Uint8Array;
-  /** Number of approvals that it carries; this version can't check any. */
-  readonly approvals: number;
 }
 
 declare const decoded: unique symbol;
@@ -124,14 +114,4 @@ function readFreshness(reader: ObjectReader): Freshness {
   };
   reader.end();
   return freshness;
-}
-
-function readGenesis(reader: ObjectReader): GenesisCertificate {
-  const genesis = {
-    manifest: utf8(reader.string('manifest', TEXT)),
-    clusterNonce: reader.hex('clusterNonce', 32),
-    approvals: reader.objects('approvals', MAX_APPROVALS).length,
-  };
-  reader.end();
-  return genesis;
 }

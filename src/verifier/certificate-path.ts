@@ -5,8 +5,9 @@
  */
 import { equalBytes } from '../../enclave/wire/bytes.ts';
 import { MAX_CHAIN_LENGTH } from '../../enclave/wire/limits.ts';
-import { judge, printable, type Check } from './check.ts';
-import { curveOf } from './public-key.ts';
+import { judge, type Check } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
+import { curveOf } from '../../enclave/wire/x509/public-key.ts';
 import type { SignatureProfile } from './signature-profile.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
 import {
@@ -14,7 +15,7 @@ import {
   KEY_CERT_SIGN,
   type Certificate,
   type PathCertificate,
-} from './x509.ts';
+} from '../../enclave/wire/x509/certificate.ts';
 
 /** What a format demands of its chain beyond RFC 5280. */
 export interface PathProfile {

@@ -63,14 +63,6 @@ export function worstVerdict(checks: readonly Check[]): Verdict {
   return 'none';
 }
 
-/** Text of the attester for a person's terminal: everything outside printable ASCII is escaped. */
-export function printable(text: string): string {
-  return text.replace(
-    /[^\x20-\x7e]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
-
 /** A moment as people read it. Numbers beyond JavaScript's calendar stay numbers. */
 export function moment(unixMs: number): string {
   return Math.abs(unixMs) <= 8.64e15 ? new Date(unixMs).toISOString() : `${String(unixMs)} ms`;

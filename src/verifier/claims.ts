@@ -29,6 +29,18 @@ interface CommonClaims {
 /** Claims of an enclave before its cluster exists: no identity key, no cluster. */
 export interface SetupClaims extends CommonClaims {
   readonly kind: 'setup';
+  /** The genesis that awaits its approvals. */
+  readonly proposal: Proposal | undefined;
+}
+
+/** What a cluster will be when its genesis is committed. */
+export interface Proposal {
+  readonly clusterId: Uint8Array;
+  readonly clusterNonce: Uint8Array;
+  readonly genesisDigest: Uint8Array;
+  readonly logKey: Uint8Array;
+  /** Of the token that will be initialised; empty when the module shows none before. */
+  readonly tokenSerial: string;
 }
 
 export interface TokenClaims {
@@ -106,7 +118,11 @@ export function parseClaims(bytes: Uint8Array): Claims {
   };
   const claims: Claims =
     kind === 'setup'
-      ? { ...common, kind }
+      ? {
+          ...common,
+          kind,
+          proposal: reader.has('proposal') ? readProposal(reader.object('proposal')) : undefined,
+        }
       : {
           ...common,
           kind,
@@ -118,6 +134,18 @@ export function parseClaims(bytes: Uint8Array): Claims {
   }
   reader.end();
   return claims;
+}
+
+function readProposal(reader: ObjectReader): Proposal {
+  const proposal = {
+    clusterId: reader.hex('clusterId', 32),
+    clusterNonce: reader.hex('clusterNonce', 32),
+    genesisDigest: reader.hex('genesisDigest', 32),
+    logKey: reader.hex('logKey', 32),
+    tokenSerial: reader.string('tokenSerial', TOKEN_TEXT),
+  };
+  reader.end();
+  return proposal;
 }
 
 function missing(reader: ObjectReader, name: string): never {

@@ -6,10 +6,16 @@
 import { equalBytes, toHex } from '../../enclave/wire/bytes.ts';
 import type { ValidityWindow } from './certificate-path.ts';
 import { judge, moment, type Check } from './check.ts';
-import { DerError, DerReader, TAG, explicitTag } from './der.ts';
-import type { SubjectPublicKeyInfo } from './public-key.ts';
-import { readSignatureAlgorithm, type SignatureProfile } from './signature-profile.ts';
-import { CRL_SIGN, readAuthorityKeyId, readName, type CertificateName } from './x509.ts';
+import { DerError, DerReader, TAG, explicitTag } from '../../enclave/wire/x509/der.ts';
+import type { SubjectPublicKeyInfo } from '../../enclave/wire/x509/public-key.ts';
+import { type SignatureProfile } from './signature-profile.ts';
+import { readSignatureAlgorithm } from '../../enclave/wire/x509/signature-algorithm.ts';
+import {
+  CRL_SIGN,
+  readAuthorityKeyId,
+  readName,
+  type CertificateName,
+} from '../../enclave/wire/x509/certificate.ts';
 
 /** Intel's longest list has 3 KB today. What is larger takes too long to read. */
 export const MAX_CRL_BYTES = 128 * 1024;

@@ -1,8 +1,9 @@
 /** Evidence as a person wants to read it. */
 import { toHex } from '../../enclave/wire/bytes.ts';
 import type { EvidenceBundle } from './bundle.ts';
-import { moment, printable } from './check.ts';
-import type { Claims, ServingClaims } from './claims.ts';
+import { moment } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
+import type { Claims, ServingClaims, SetupClaims } from './claims.ts';
 import type { EvidenceFormat } from './evidence-format.ts';
 import { FORMATS } from './verify-evidence.ts';
 
@@ -37,7 +38,8 @@ export function describeEvidence(
     const rows = [
       ['manifest', printable(new TextDecoder().decode(genesis.manifest))],
       ['cluster nonce', toHex(genesis.clusterNonce)],
-      ['approvals', String(genesis.approvals)],
+      ['statement', printable(new TextDecoder().decode(genesis.statementBytes))],
+      ['approvals', String(genesis.approvals.length)],
     ] as const;
     sections.push({ title: 'genesis', rows });
   }
@@ -63,7 +65,18 @@ function claimRows(claims: Claims): Section['rows'] {
     ['hardening', claims.hardening.join(', ') || 'none'],
     ['hpke key', `${toHex(claims.hpkeKey)} (${claims.suite})`],
     ...(claims.nonce === undefined ? [] : [['nonce', toHex(claims.nonce)] as const]),
-    ...(claims.kind === 'evidence' ? servingRows(claims) : []),
+    ...(claims.kind === 'evidence' ? servingRows(claims) : proposalRows(claims)),
+  ];
+}
+
+function proposalRows({ proposal }: SetupClaims): Section['rows'] {
+  if (proposal === undefined) return [['proposal', 'none']];
+  return [
+    ['proposed cluster', toHex(proposal.clusterId)],
+    ['cluster nonce', toHex(proposal.clusterNonce)],
+    ['genesis digest', toHex(proposal.genesisDigest)],
+    ['log key', toHex(proposal.logKey)],
+    ['token serial', printable(proposal.tokenSerial)],
   ];
 }
 

@@ -1,4 +1,4 @@
-import { DerError, DerReader } from './der.ts';
+import { DerError, DerReader } from '../../enclave/wire/x509/der.ts';
 
 /** Three tags and lengths of up to three bytes each, two sign bytes. */
 const MAX_OVERHEAD_BYTES = 11;

@@ -10,15 +10,10 @@
  *
  * @packageDocumentation
  */
-export {
-  decodeBundle,
-  MAX_BUNDLE_BYTES,
-  type EvidenceBundle,
-  type Freshness,
-  type GenesisCertificate,
-} from './bundle.ts';
+export { decodeBundle, MAX_BUNDLE_BYTES, type EvidenceBundle, type Freshness } from './bundle.ts';
+export type { GenesisCertificate } from './genesis-certificate.ts';
 export { MalformedEvidence } from './malformed.ts';
-export type { Claims, ServingClaims, SetupClaims, TokenClaims } from './claims.ts';
+export type { Claims, Proposal, ServingClaims, SetupClaims, TokenClaims } from './claims.ts';
 export {
   FORMATS,
   verifyEvidence,

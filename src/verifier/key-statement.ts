@@ -5,9 +5,10 @@ import { keyStatementInput } from '../../enclave/wire/layouts.ts';
 import { MAX_REQUEST_BYTES, MAX_RING_NAME_LENGTH } from '../../enclave/wire/limits.ts';
 import { parseSignedJson } from '../../enclave/wire/signed-json.ts';
 import { judge, moment, worstVerdict, type Check, type Verdict } from './check.ts';
-import { DerError } from './der.ts';
+import { DerError } from '../../enclave/wire/x509/der.ts';
 import { decodingAt } from './malformed.ts';
-import { jwkMembers, readSubjectPublicKeyInfo, thumbprint } from './public-key.ts';
+import { jwkMembers, thumbprint } from './public-key.ts';
+import { readSubjectPublicKeyInfo } from '../../enclave/wire/x509/public-key.ts';
 import { assertVerified, type VerifiedEvidence } from './verify-evidence.ts';
 import { checkEd25519 } from './web-crypto.ts';
 

@@ -1,5 +1,5 @@
 import { SignedJsonError } from '../../enclave/wire/signed-json.ts';
-import { DerError } from './der.ts';
+import { DerError } from '../../enclave/wire/x509/der.ts';
 
 /**
  * Bytes that can't be decoded, so that no check can be made. A false hash or signature is never this.

@@ -126,9 +126,10 @@ export class PolicyReader {
     });
   }
 
-  texts(name: string, pattern: RegExp, what: string): string[] {
+  texts(name: string, wanted: RegExp | ((text: string) => boolean), what: string): string[] {
+    const accepts = wanted instanceof RegExp ? (text: string) => wanted.test(text) : wanted;
     const texts = this.list(name, (item, pointer) => {
-      if (typeof item === 'string' && pattern.test(item)) return item;
+      if (typeof item === 'string' && accepts(item)) return item;
       this.#report(pointer, `must be ${what}`);
       return '';
     });

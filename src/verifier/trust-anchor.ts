@@ -3,9 +3,9 @@
  * never fetched and never taken from evidence.
  */
 import { equalBytes, toHex } from '../../enclave/wire/bytes.ts';
-import { DerError } from './der.ts';
+import { DerError } from '../../enclave/wire/x509/der.ts';
 import { sha256 } from './web-crypto.ts';
-import { parseCertificate, type PathCertificate } from './x509.ts';
+import { parseCertificate, type PathCertificate } from '../../enclave/wire/x509/certificate.ts';
 
 export interface TrustAnchor {
   /** How results and people call it. */

@@ -4,8 +4,8 @@
  * AWS "Verifying the root of trust"; AMD KDS `cert_chain`, 57230; Intel `IntelSGXRootCA.der`.
  */
 import { fromHex } from '../../enclave/wire/bytes.ts';
-import { DerReader } from './der.ts';
-import { readSubjectPublicKeyInfo } from './public-key.ts';
+import { DerReader } from '../../enclave/wire/x509/der.ts';
+import { readSubjectPublicKeyInfo } from '../../enclave/wire/x509/public-key.ts';
 import {
   ECDSA_P256_SHA256,
   ECDSA_P384_SHA384,
@@ -13,7 +13,7 @@ import {
   type SignatureProfile,
 } from './signature-profile.ts';
 import { sameAnchor, type TrustAnchor } from './trust-anchor.ts';
-import { CRL_SIGN, KEY_CERT_SIGN, readName } from './x509.ts';
+import { CRL_SIGN, KEY_CERT_SIGN, readName } from '../../enclave/wire/x509/certificate.ts';
 
 interface VendorRoot {
   readonly name: string;

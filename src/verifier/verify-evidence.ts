@@ -11,12 +11,14 @@ import {
   genesisDigestInput,
   reportDataInput,
 } from '../../enclave/wire/layouts.ts';
-import type { EvidenceBundle, Freshness, GenesisCertificate } from './bundle.ts';
+import type { EvidenceBundle, Freshness } from './bundle.ts';
 import type { ValidityWindow } from './certificate-path.ts';
-import { judge, notChecked, printable, type Check } from './check.ts';
-import { parseClaims, type Claims, type ServingClaims } from './claims.ts';
+import { judge, notChecked, type Check } from './check.ts';
+import { printable } from '../../enclave/wire/printable.ts';
+import { parseClaims, type Claims, type Proposal, type ServingClaims } from './claims.ts';
 import type { Attested, EvidenceFormat } from './evidence-format.ts';
 import { simulatedFormat } from './formats/simulated.ts';
+import { checkGenesisCertificate, type GenesisCertificate } from './genesis-certificate.ts';
 import { decodingAt, MalformedEvidence } from './malformed.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
 import { isVendorRoot } from './vendor-roots.ts';
@@ -41,7 +43,8 @@ export interface VerifiedEvidence {
   readonly evidenceDigest: Uint8Array;
   readonly attested: Attested;
   readonly freshness: { readonly nonce: Uint8Array; readonly signed: boolean } | undefined;
-  readonly approvals: number;
+  /** SSH keys that approved the genesis, as lines of type and base64, each once. */
+  readonly approvedBy: readonly string[];
   readonly validity: readonly ValidityWindow[];
   readonly checks: readonly Check[];
 }
@@ -63,11 +66,11 @@ export interface VerificationInput {
 }
 
 /**
- * Checks the platform's signature and chain, report data, cluster id, genesis digest, freshness signature, and
- * that what two places state is equal. All results are checks, also the failed ones.
+ * Checks the platform's signature and chain, report data, cluster id, genesis digest, approvals of the genesis, freshness
+ * signature, and that what two places state is equal. All results are checks, also the failed ones.
  *
- * It does NOT look at time, nonce, measurements, debug, svn floor or cluster: {@link appraise} does. It does not
- * check the log's checkpoint nor the approvals of the genesis certificate.
+ * It does NOT look at time, nonce, measurements, debug, svn floor or cluster: {@link appraise} does, and whose approvals
+ * are wanted. It does not check the log's checkpoint.
  * @throws MalformedEvidence for an unknown format, and when platform evidence or endorsements can't be decoded
  */
 export async function verifyEvidence(
@@ -91,6 +94,7 @@ export async function verifyEvidence(
   const simulated = platform.anchor === undefined || !isVendorRoot(platform.anchor);
   const evidenceDigest = await sha256(evidenceDigestInput(claimsBytes));
   const serving = claims.kind === 'evidence' ? claims : undefined;
+  const cluster = await clusterChecks(claims, bundle.genesis, format, simulated);
   const freshness = await checkFreshness(serving, bundle.freshness, evidenceDigest);
   const evidence = {
     format: format.name,
@@ -103,12 +107,12 @@ export async function verifyEvidence(
       bundle.freshness === undefined
         ? undefined
         : { nonce: bundle.freshness.nonce, signed: freshness.verdict === 'affirming' },
-    approvals: bundle.genesis?.approvals ?? 0,
+    approvedBy: cluster.approvedBy,
     validity: platform.validity,
     checks: [
       ...platform.checks,
       ...agreementChecks(claims, format, platform.attested, simulated),
-      ...(await clusterChecks(serving, bundle.genesis, format, simulated)),
+      ...cluster.checks,
       freshness,
     ],
   } as unknown as VerifiedEvidence;
@@ -157,36 +161,71 @@ function agreementChecks(
   return checks;
 }
 
-/** Genesis digest and cluster id, recomputed (PROTOCOLS §2). */
+/** Genesis digest and cluster id, recomputed (PROTOCOLS §2), and who approved the genesis. */
 async function clusterChecks(
-  claims: ServingClaims | undefined,
+  claims: Claims,
   genesis: GenesisCertificate | undefined,
   format: EvidenceFormat,
   simulated: boolean,
-): Promise<Check[]> {
-  if (claims === undefined || genesis === undefined) {
-    return ['genesis-digest', 'cluster-nonce', 'cluster-id'].map((id) =>
-      notChecked(id, 'nothing', 'setup evidence is made before there is a cluster'),
-    );
+): Promise<{ readonly approvedBy: readonly string[]; readonly checks: readonly Check[] }> {
+  if (claims.kind === 'setup' || genesis === undefined) {
+    const proposal = claims.kind === 'setup' ? claims.proposal : undefined;
+    return { approvedBy: [], checks: await proposalChecks(proposal, format, simulated) };
   }
-  const digest = await sha256(genesisDigestInput(genesis.manifest));
-  const kindNumber = PLATFORM_KINDS[format.platform];
+  const genesisDigest = await sha256(genesisDigestInput(genesis.manifest));
   const { clusterNonce, logKey } = claims;
-  const clusterId = await sha256(
-    clusterIdInput({ kindNumber, simulated }, digest, genesis.clusterNonce, logKey),
+  const born = { genesisDigest, clusterNonce: genesis.clusterNonce, logKey };
+  const clusterId = await clusterIdOf(born, format, simulated);
+  const certificate = await checkGenesisCertificate(genesis, { clusterId, genesisDigest });
+  return {
+    approvedBy: certificate.approvedBy,
+    checks: [
+      sameBytes(
+        'genesis-digest',
+        genesisDigest,
+        claims.genesisDigest,
+        'the manifest is of another genesis',
+      ),
+      sameBytes('cluster-nonce', genesis.clusterNonce, clusterNonce, 'two nonces of one genesis'),
+      sameBytes('cluster-id', clusterId, claims.clusterId, 'this genesis gives another cluster id'),
+      ...certificate.checks,
+    ],
+  };
+}
+
+/** Before there is a cluster, the parts of a proposed one must give its id. */
+async function proposalChecks(
+  proposal: Proposal | undefined,
+  format: EvidenceFormat,
+  simulated: boolean,
+): Promise<Check[]> {
+  const none = 'setup evidence is made before there is a cluster';
+  const later = ['genesis-digest', 'cluster-nonce', 'genesis-statement', 'genesis-approvals'].map(
+    (id) => notChecked(id, 'nothing', none),
   );
-  const sameBytes = (id: string, wanted: Uint8Array, found: Uint8Array, otherwise: string): Check =>
-    judge(equalBytes(wanted, found), {
-      id,
-      expected: toHex(wanted),
-      found: toHex(found),
-      otherwise,
-    });
-  return [
-    sameBytes('genesis-digest', digest, claims.genesisDigest, 'the manifest is of another genesis'),
-    sameBytes('cluster-nonce', genesis.clusterNonce, clusterNonce, 'two nonces of one genesis'),
-    sameBytes('cluster-id', clusterId, claims.clusterId, 'this genesis gives another cluster id'),
-  ];
+  if (proposal === undefined) return [...later, notChecked('cluster-id', 'no proposal', none)];
+  const clusterId = await clusterIdOf(proposal, format, simulated);
+  const otherwise = 'what is proposed gives another cluster id';
+  return [...later, sameBytes('cluster-id', clusterId, proposal.clusterId, otherwise)];
+}
+
+function clusterIdOf(
+  parts: Pick<Proposal, 'genesisDigest' | 'clusterNonce' | 'logKey'>,
+  format: EvidenceFormat,
+  simulated: boolean,
+): Promise<Uint8Array> {
+  const kindNumber = PLATFORM_KINDS[format.platform];
+  const { genesisDigest, clusterNonce, logKey } = parts;
+  return sha256(clusterIdInput({ kindNumber, simulated }, genesisDigest, clusterNonce, logKey));
+}
+
+function sameBytes(id: string, wanted: Uint8Array, found: Uint8Array, otherwise: string): Check {
+  return judge(equalBytes(wanted, found), {
+    id,
+    expected: toHex(wanted),
+    found: toHex(found),
+    otherwise,
+  });
 }
 
 /** RFC 8032 signature of the identity key over nonce and evidence digest. */

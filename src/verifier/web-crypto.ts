@@ -2,9 +2,10 @@
  * The little of Web Crypto that a verifier needs. A key that can't be imported and a signature of another
  * length verify nothing: both are false, never an exception.
  */
+import type { SignatureCrypto } from '../../enclave/wire/sshsig.ts';
+import type { Curve } from '../../enclave/wire/x509/public-key.ts';
 
-/** Named curves of ECDSA (RFC 5480 §2.1.1.1), by their Web Crypto names. */
-export type Curve = 'P-256' | 'P-384' | 'P-521';
+export type { Curve };
 
 /** Web Crypto's types want bytes that are surely not shared between threads. */
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -86,3 +87,14 @@ export function checkEcdsa(
     message,
   );
 }
+
+const SSH_HASHES = { 'P-256': 'SHA-256', 'P-384': 'SHA-384' } as const;
+
+/** For SSH signatures (docs/spec/admin-statements.md). */
+export const SSH_CRYPTO: SignatureCrypto = {
+  sha256,
+  sha512,
+  checkEd25519,
+  checkEcdsa: (spki, curve, signature, message) =>
+    checkEcdsa({ spki, curve, hash: SSH_HASHES[curve] }, signature, message),
+};

@@ -238,10 +238,7 @@ describe('options', () => {
       payload: { kind: 'message' },
     };
     const policy = {
-      v: 1,
-      kind: 'policy',
-      version: 1,
-      rings: [{ ...ring, lowestRank: 'mtls', acceptHostAsserted: 'a test' }],
+      rings: [{ ...ring, lowestRank: 'mtls', acceptHostAsserted: 'a test', callers: ['dev'] }],
     };
     writeFileSync(join(parent, 'policy.json'), JSON.stringify(policy, undefined, 2));
     const stack = await startStack({
@@ -257,10 +254,7 @@ describe('options', () => {
 
   test('a policy that the enclave refuses ends dev with 70 and MANIFEST_INVALID', async () => {
     const parent = folder();
-    writeFileSync(
-      join(parent, 'policy.json'),
-      '{"v":1,"kind":"policy","version":1,"rings":[{"name":"x"}]}',
-    );
+    writeFileSync(join(parent, 'policy.json'), '{"rings":[{"name":"x"}]}');
     const refused = await dev([
       '--json',
       '--state',

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  ADMINS,
   NONCE,
   NOW,
   REGISTERS,
@@ -139,6 +140,7 @@ describe('files', () => {
   });
 
   const missing = join(folder, 'missing');
+  const RELEASE = 'enclave/releases/sealwright-0.1.0.json';
   const noPolicy = file(
     'bad.json',
     JSON.stringify(makePolicy({ debug: { rule: 'allow' }, extra: 1 })),
@@ -220,6 +222,22 @@ describe('files', () => {
     expect((await write(...simulated, ...all)).status).toBe(0);
     expect((await judge()).stdout).toContain('ok           completeness');
 
+    // By those who began it instead: two of these three did.
+    const admins = file(
+      'admins.pub',
+      Object.entries(ADMINS)
+        .map(([name, { line }]) => `${line} ${name}@laptop\n`)
+        .join('# and\n\n'),
+    );
+    const pinned = (threshold: number): string[] => [
+      ...['--admins', admins, '--threshold', String(threshold)],
+      ...all.slice(2),
+    ];
+    expect((await write(...simulated, ...pinned(2))).status).toBe(0);
+    expect((await judge()).stdout).toContain('ok           cluster: by 2 of them');
+    expect((await write(...simulated, ...pinned(3))).status).toBe(0);
+    expect((await judge()).stdout).toContain('FAIL         cluster:');
+
     expect((await write('--anchor', root, ...all)).status).toBe(0);
     expect((await judge()).status).toBe(2);
 
@@ -233,6 +251,10 @@ describe('files', () => {
     ['both ways', ['--from', bundle, '--trust-on-first-use', 'why']],
     ['no release', ['--from', bundle]],
     ['a missing release', ['--from', missing]],
+    ['admins and no threshold', ['--from', RELEASE, '--admins', 'package.json']],
+    ['a threshold and no admins', ['--from', RELEASE, '--threshold', '1']],
+    ['admins that are none', ['--from', RELEASE, '--admins', 'package.json', '--threshold', '1']],
+    ['admins at first use', ['--trust-on-first-use', 'why', '--admins', 'package.json']],
   ])('reference-values with %s: exit 64', async (_, args) => {
     expect((await runSealwright(['reference-values', ...args])).status).toBe(64);
   });

@@ -84,7 +84,7 @@ describe('verify-receipt', () => {
     ])
       expect(checks).toMatch(new RegExp(`^ok +${id}: `, 'm'));
     expect(says).toContain('The leaf is about exactly what was given as signed.');
-    expect(says).toContain('was about to sign for mtls:');
+    expect(says).toContain('was about to sign for dev (spiffe://dev.sealwright.local/caller/dev), rank mtls');
   });
 
   test.each([
@@ -306,7 +306,7 @@ describe('log', () => {
     ]);
     const { leaf: last } = JSON.parse(made.stdout) as { leaf: number };
     expect((await log('show', '--count', '1')).stdout).toMatch(
-      new RegExp(`^${String(last)} .* signature +rs256-hsm/1 RS256 for mtls:[0-9a-f]{12}…$`, 'm'),
+      new RegExp(`^${String(last)} .* signature +rs256-hsm/1 RS256 for dev$`, 'm'),
     );
     const all = await log('show', '--first', '0', '--count', '256', '--json');
     const { leaves, size } = JSON.parse(all.stdout) as {

@@ -2,9 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
-import { devManifest } from '../../src/cli/dev-manifest.ts';
 import {
   lineOf,
   processesOf,
@@ -178,101 +176,6 @@ describe('the end', () => {
 });
 
 describe('serve', () => {
-  async function serve(
-    config: unknown,
-  ): Promise<{ state: string; stop: () => Promise<number | null> }> {
-    const path = join(folder(), 'serve.json');
-    writeFileSync(path, JSON.stringify(config));
-    const child = spawnSealwright(['serve', '--config', path, '--json']);
-    const ended = once(child, 'exit') as Promise<[number | null]>;
-    const stop = async (): Promise<number | null> => {
-      child.kill('SIGTERM');
-      return (await ended)[0];
-    };
-    later(stop);
-    const lines = createInterface({ input: child.stderr });
-    await new Promise<void>((resolve, reject) => {
-      lines.on('line', (line) => {
-        if (line.includes('"step":"listening"')) resolve();
-      });
-      void ended.then(() => {
-        reject(new Error('serve has ended'));
-      });
-    });
-    return { state: (config as { state: string }).state, stop };
-  }
-
-  test('awaits genesis, which init brings; a second init is refused', async () => {
-    const parent = folder();
-    // Certificates of an organisation: here those that a dev of another folder made.
-    const other = await startStack({ state: join(parent, 'dev') });
-    const pki = join(parent, 'dev', 'pki');
-    await other.stop();
-    const config = {
-      state: join(parent, 'state'),
-      host: {
-        listen: '127.0.0.1:0',
-        tls: {
-          certFile: join(pki, 'server.pem'),
-          keyFile: join(pki, 'server.key'),
-          clientCaFile: join(pki, 'ca.pem'),
-        },
-      },
-      platform: { workers: 1 },
-      client: {
-        caFile: join(pki, 'ca.pem'),
-        certFile: join(pki, 'client-dev.pem'),
-        keyFile: join(pki, 'client-dev.key'),
-      },
-    };
-    const first = await serve(config);
-    const state = ['--state', first.state];
-    await until(async () =>
-      (await runSealwright(['status', '--json', ...state])).stdout.includes('"setup"'),
-    );
-    // Nothing can be pinned yet.
-    const early = await runSealwright(['keys', 'list', ...state]);
-    expect(early.status).toBe(64);
-
-    // As a person would write it: with spaces and in any order.
-    const manifest = join(parent, 'manifest.json');
-    writeFileSync(
-      manifest,
-      JSON.stringify(JSON.parse(Buffer.from(devManifest()).toString()), undefined, 4),
-    );
-    const born = await runSealwright(['init', '--manifest', manifest, '--json', ...state]);
-    expect(born.status).toBe(0);
-    const { clusterId, rings } = JSON.parse(born.stdout) as { clusterId: string; rings: number };
-    expect([clusterId.length, rings]).toEqual([64, 25]);
-    expect((await runSealwright(['init', '--manifest', manifest, ...state])).status).toBe(70);
-    const reference = join(first.state, 'reference.json');
-    const pin = ['reference-values', '--trust-on-first-use', 'a test', '--out', reference];
-    expect((await runSealwright([...pin, ...state])).status).toBe(0);
-    expect(
-      (
-        await runSealwright([
-          'sign',
-          '--ring',
-          'es256-hsm',
-          '--in',
-          manifest,
-          '--out',
-          join(parent, 's'),
-          ...state,
-        ])
-      ).status,
-    ).toBe(0);
-    expect(await first.stop()).toBe(0);
-
-    const second = await serve(config);
-    await until(async () =>
-      (await runSealwright(['status', '--json', ...state])).stdout.includes('"serving"'),
-    );
-    expect((await runSealwright(['status', ...state])).stdout).toContain(clusterId);
-    expect(await second.stop()).toBe(0);
-    expect(processesOf(parent)).toEqual([]);
-  });
-
   test('a wrong file is refused with 64 and all its problems, and nothing is made', async () => {
     const parent = folder();
     const path = join(parent, 'serve.json');

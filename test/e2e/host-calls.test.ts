@@ -45,7 +45,7 @@ describe('sizes', () => {
     [METHODS.sign, MAX_REQUEST_BYTES],
     [METHODS.signBatch, MAX_BATCH_REQUEST_BYTES],
     [METHODS.getKey, MAX_REQUEST_BYTES],
-    [METHODS.commitGenesis, MAX_DOCUMENT_REQUEST_BYTES],
+    [METHODS.proposeGenesis, MAX_DOCUMENT_REQUEST_BYTES],
   ])('%s takes %d bytes and not one more', async (path, limit) => {
     bed.enclave.on(path, echo);
     const full = Buffer.alloc(limit, 7);

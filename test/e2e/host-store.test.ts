@@ -9,6 +9,7 @@ import {
   StoreListResponse,
   StorePutRequest,
 } from '../../enclave/wire/gen/sealwright/enclave/v1/store.ts';
+import { MAX_RECORD_BYTES } from '../../enclave/wire/limits.ts';
 import { STORE_METHODS } from '../../enclave/wire/methods.ts';
 import { HostBed, until, type HostProcess } from '../support/host-harness.ts';
 
@@ -88,7 +89,7 @@ describe('the store', () => {
     await serve();
     expect(await reasonOf(put({ good: 'x', 'BAD KEY': 'x' }))).toBe('REQUEST_MALFORMED');
     expect(await reasonOf(put({ good: 'x' }, ['../..', '']))).toBe('REQUEST_MALFORMED');
-    expect(await reasonOf(put({ good: 'x', huge: 'x'.repeat(1024 * 1024 + 1) }))).toBe(
+    expect(await reasonOf(put({ good: 'x', huge: 'x'.repeat(MAX_RECORD_BYTES + 1) }))).toBe(
       'FRAME_TOO_LARGE',
     );
     expect(await reasonOf(list('%'))).toBe('REQUEST_MALFORMED');

@@ -16,11 +16,9 @@ const ring = (name: string, algorithm: string, kind: 'digest' | 'message') => ({
   payload: { kind },
   lowestRank: 'mtls',
   acceptHostAsserted: 'a test',
+  callers: ['alice'],
 });
 const POLICY = {
-  v: 1,
-  kind: 'policy',
-  version: 1,
   rings: [ring('message', 'ES256', 'message'), ring('digest', 'ES256', 'digest')],
 } as const;
 const RINGS = ['message', 'digest'] as const;

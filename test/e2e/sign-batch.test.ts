@@ -87,11 +87,13 @@ const message = (text: string | Uint8Array): SignInput['payload'] => ({
   value: { message: Uint8Array.from(Buffer.from(text)) },
 });
 
+/** Rings of dev that are there to refuse. */
+const REFUSING = ['guest', 'short', 'signed', 'slow'].map((name) => `${name}-enclave`);
+
 describe('a batch over all rings', () => {
   test('is signed, verifies under the attested keys, and each receipt under the attested log', async () => {
-    const asked = [...attested.keys, ...attested.keys, ...attested.keys].map((key, i) =>
-      itemFor(key, `message ${String(i)}`),
-    );
+    const keys = attested.keys.filter(({ ring }) => !REFUSING.includes(ring));
+    const asked = [...keys, ...keys, ...keys].map((key, i) => itemFor(key, `message ${String(i)}`));
     expect(asked.length).toBeGreaterThan(64);
     const response = await client.signBatch(asked.map(({ request }) => request));
     const indices = response.results.map(({ leaf }) => Number(leaf?.index));

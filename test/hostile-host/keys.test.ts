@@ -341,7 +341,7 @@ describe('GetEvidence lies', () => {
     ],
     [
       'its own log key',
-      ['report-data', 'cluster-id', 'freshness-signature', 'nonce'],
+      ['report-data', 'cluster-id', 'genesis-statement', 'freshness-signature', 'nonce'],
       (bundle) => withClaim(bundle, 'logKey', '00'.repeat(32)),
     ],
     [

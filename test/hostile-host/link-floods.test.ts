@@ -222,7 +222,10 @@ test('a million empty certificates in one frame close the link', async () => {
 test('ten thousand empty certificates of a peer are no chain', async () => {
   const certificates = Array<Uint8Array>(10_000).fill(NOTHING);
   const caller = { ...PEER_CALLER, certificates };
-  await expect(theRig().sign('peer', { caller })).toRefuseWith('CALLER_UNAUTHENTICATED', {});
+  await expect(theRig().sign('peer', { caller })).toRefuseWith('CALLER_UNAUTHENTICATED', {
+    policyId: 'caller',
+    actual: 'chain-length',
+  });
   await expect(theRig().host.call(METHODS.getStatus, NOTHING, { caller })).toRefuseWith(
     'CALLER_UNAUTHENTICATED',
   );

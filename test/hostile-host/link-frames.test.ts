@@ -256,7 +256,7 @@ describe('is refused by name', () => {
     ['a drained host', HOST_METHODS.drained, MAX_REQUEST_BYTES],
     ['a method that nobody knows', 'unknown', MAX_REQUEST_BYTES],
     ['SignBatch', METHODS.signBatch, 16 * MAX_REQUEST_BYTES],
-    ['CommitGenesis', METHODS.commitGenesis, 16 * MAX_REQUEST_BYTES],
+    ['ProposeGenesis', METHODS.proposeGenesis, 16 * MAX_REQUEST_BYTES],
   ])('%s with a body one byte too long', async (_, method, limit) => {
     const call = theRig().host.call(method, new Uint8Array(limit + 1));
     await expect(call).toRefuseWith('FRAME_TOO_LARGE', {

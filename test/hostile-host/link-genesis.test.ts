@@ -1,17 +1,21 @@
 /**
- * A host that meddles with a genesis: another manifest, two at once, half of one. It is refused before the token is
- * touched, or halts; there is never a second genesis over a first (docs/spec/genesis.md).
+ * A host that meddles with a genesis: another manifest, approvals of something else, two at once, half of one. It is refused
+ * before the token is touched, or halts; there is never a second genesis over a first (docs/spec/genesis.md).
  */
+import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { clusterIdOf, genesisDigest } from '../../enclave/core/genesis-manifest.ts';
 import { fromHex, toHex, u32, utf8 } from '../../enclave/wire/bytes.ts';
 import { Refusal } from '../../enclave/wire/error-code.ts';
 import { CommitGenesisRequest } from '../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { Phase } from '../../enclave/wire/gen/sealwright/v1/status.ts';
 import { LOG_METHODS, METHODS, STORE_METHODS } from '../../enclave/wire/methods.ts';
+import { SshAdmin } from '../../src/simulator/ssh-admin.ts';
+import { TEST_ADMIN } from '../support/fakes/callers.ts';
 import { manifestOf } from '../support/fakes/world.ts';
+import { approvedBy } from '../support/genesis.ts';
 import { attacked } from '../support/hostile-host/attacked.ts';
 import { cancelFrame, NOTHING, requestFrame } from '../support/hostile-host/frames.ts';
 import { Rig, RINGS } from '../support/hostile-host/rig.ts';
@@ -20,7 +24,8 @@ import '../support/matchers.ts';
 
 const theRig = attacked(() => Rig.setup());
 
-const MANIFEST = manifestOf({ signer: RINGS.signer });
+const nowMs = Date.now();
+const MANIFEST = manifestOf({ signer: RINGS.signer }, { nowMs });
 const manifestText = Buffer.from(MANIFEST).toString('utf8');
 /** Tokens of SoftHSM are folders; an uninitialised one has none. */
 const tokens = (): string[] => readdirSync(theRig().enclave.tokenFolder);
@@ -30,6 +35,7 @@ describe('before a genesis', () => {
     ['Sign', METHODS.sign],
     ['GetKey', METHODS.getKey],
     ['ListKeys', METHODS.listKeys],
+    ['GetPolicy', METHODS.getPolicy],
   ])('%s finds no cluster', async (_, method) => {
     const call = theRig().host.call(method, NOTHING);
     await expect(call).toRefuseWith('ENCLAVE_NOT_READY', { actual: 'setup' });
@@ -74,6 +80,85 @@ describe('before a genesis', () => {
   });
 });
 
+/** A proposal, and what its admin signed. */
+async function approved(rig: Rig, manifest: Uint8Array) {
+  const proposal = await rig.propose(manifest);
+  return { clusterId: proposal.clusterId, approvals: approvedBy([TEST_ADMIN], proposal) };
+}
+
+describe('a genesis that its admins did not approve', () => {
+  const mallory = new SshAdmin('mallory', generateKeyPairSync('ed25519').privateKey);
+  const evil = manifestOf({ signer: { ...RINGS.signer, lowestRank: 'peer' } }, { nowMs });
+  const bySignature = { field: 'approvals/0', actual: 'signature' };
+
+  afterEach(() => {
+    expect(tokens()).toEqual([]);
+  });
+
+  test('is not begun without any approval', async () => {
+    const rig = theRig();
+    const { clusterId } = await approved(rig, MANIFEST);
+    await expect(rig.commit(clusterId, [])).toRefuseWith('APPROVALS_MISSING', {
+      expected: '1',
+      actual: '0',
+    });
+  });
+
+  test('is not begun with the host’s own key', async () => {
+    const rig = theRig();
+    await rig.reboot();
+    const proposal = await rig.propose(MANIFEST);
+    const refused = rig.commit(proposal.clusterId, approvedBy([mallory], proposal));
+    const details = { field: 'approvals/0', actual: 'not-an-admin' };
+    await expect(refused).toRefuseWith('APPROVAL_INVALID', details);
+  });
+
+  test('is not begun with an approval of the manifest that the host replaced afterwards', async () => {
+    const rig = theRig();
+    await rig.reboot();
+    const { clusterId, approvals } = await approved(rig, MANIFEST);
+    const replaced = await rig.propose(evil);
+    await expect(rig.commit(replaced.clusterId, approvals)).toRefuseWith(
+      'APPROVAL_INVALID',
+      bySignature,
+    );
+    await expect(rig.commit(clusterId, approvals)).toRefuseWith('GENESIS_NOT_PROPOSED', {
+      actual: 'another',
+    });
+  });
+
+  test('is not begun with an approval of another cluster of the same manifest', async () => {
+    const rig = theRig();
+    await rig.reboot();
+    const { approvals } = await approved(rig, MANIFEST);
+    const second = await rig.propose(MANIFEST);
+    await expect(rig.commit(second.clusterId, approvals)).toRefuseWith(
+      'APPROVAL_INVALID',
+      bySignature,
+    );
+  });
+
+  test('is not begun by a process that did not propose it', async () => {
+    const rig = theRig();
+    await rig.reboot();
+    const { clusterId, approvals } = await approved(rig, MANIFEST);
+    await rig.reboot();
+    await expect(rig.commit(clusterId, approvals)).toRefuseWith('GENESIS_NOT_PROPOSED', {
+      actual: 'none',
+    });
+  });
+
+  test('is not begun with a signature that the admin gave for a policy', async () => {
+    const rig = theRig();
+    const proposal = await rig.propose(MANIFEST);
+    const given = TEST_ADMIN.approve('sealwright-policy', proposal.statement);
+    await expect(rig.commit(proposal.clusterId, [given])).toRefuseWith('APPROVAL_INVALID', {
+      field: 'approvals/0',
+      actual: 'namespace',
+    });
+  });
+});
+
 function withoutReason(): string {
   return manifestText.replace('"acceptHostAsserted":"a test",', '');
 }
@@ -93,7 +178,7 @@ describe('a genesis', () => {
   test('of a manifest that the host put in place of another makes another cluster, and says so', async () => {
     const rig = theRig();
     await rig.startAnew();
-    const replaced = manifestOf({ signer: { ...RINGS.signer, lowestRank: 'peer' } });
+    const replaced = manifestOf({ signer: { ...RINGS.signer, lowestRank: 'peer' } }, { nowMs });
     const { clusterId } = await rig.genesis(replaced);
     const claims = await claimsOf(rig.host);
     expect(claims['genesisDigest']).toBe(toHex(genesisDigest(replaced)));
@@ -110,8 +195,9 @@ describe('a genesis', () => {
   test('whose caller hangs up and cancels is finished', async () => {
     const rig = theRig();
     await rig.startAnew();
+    const { clusterId, approvals } = await approved(rig, MANIFEST);
     const id = rig.host.nextId();
-    const body = CommitGenesisRequest.encode({ manifest: MANIFEST }).finish();
+    const body = CommitGenesisRequest.encode({ clusterId, approvals }).finish();
     rig.host.link.send(requestFrame(id, METHODS.commitGenesis, body, { timeoutMs: 1 }));
     rig.host.link.send(cancelFrame(id));
     while ((await rig.status()).phase !== Phase.PHASE_SERVING) await sleep(20);
@@ -121,6 +207,7 @@ describe('a genesis', () => {
   test('whose link is cut at each of its writes is finished over the next one', async () => {
     const rig = theRig();
     await rig.startAnew();
+    const { clusterId, approvals } = await approved(rig, MANIFEST);
     for (const method of [LOG_METHODS.state, LOG_METHODS.append, STORE_METHODS.put]) {
       rig.host.lie(method, ({ connection, nth }, honest) => {
         if (nth % 2 === 1) return honest();
@@ -128,7 +215,7 @@ describe('a genesis', () => {
         return undefined;
       });
     }
-    await expect(rig.genesis(MANIFEST)).rejects.toThrow();
+    await expect(rig.commit(clusterId, approvals)).rejects.toThrow();
     await rig.bootedOverManyLinks(Phase.PHASE_SERVING);
     rig.host.repent();
     await rig.sign('signer');

@@ -229,7 +229,7 @@ const ABOUT_THE_RECEIPT: Attacks = [
     butLeaf(({ leaf }) => ({
       leaf: canonicalize({
         ...(parseSignedJson(leaf) as SignedJsonObject),
-        caller: 'peer:somebody',
+        caller: 'somebody',
       }),
     })),
   ],

@@ -207,7 +207,12 @@ const ABOUT_THE_RECEIPT: Attacks = [
   [
     'a leaf with another caller',
     ['receipt-inclusion'],
-    butReceipt((receipt) => ({ leaf: withLeaf(receipt, { caller: 'peer:somebody' }) })),
+    butReceipt((receipt) => ({ leaf: withLeaf(receipt, { caller: 'somebody' }) })),
+  ],
+  [
+    'a leaf with another identity',
+    ['receipt-inclusion'],
+    butReceipt((receipt) => ({ leaf: withLeaf(receipt, { callerId: 'peer:somebody' }) })),
   ],
   [
     'a leaf with another version',

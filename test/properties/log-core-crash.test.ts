@@ -59,7 +59,7 @@ describe.each(KILLS)('a kill while an append is %s', (fault: AppendFault) => {
     const world = new World(`crash genesis ${String(fault)}`);
     const running = await world.boot();
     world.logStore.failAppend(1, fault);
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
     await expect(running).toHaltWith('INVARIANT_BROKEN');
     expect(world.logStore.checkpoints).toEqual([]);
     expect(world.tokens.openTokens).toBe(0);
@@ -78,7 +78,7 @@ describe.each(KILLS)('a kill while an append is %s', (fault: AppendFault) => {
     const world = new World('crash large genesis');
     const running = await world.boot();
     world.logStore.failAppend(2, fault);
-    await expect(running.commitGenesis(manifestOf(rings))).toRefuseWith('ENCLAVE_HALTED');
+    await expect(running.genesis(manifestOf(rings))).toRefuseWith('ENCLAVE_HALTED');
     expect(world.logStore.batches[0]).toBe(1024);
     await expect(await world.boot()).toHaltWith('STATE_MISSING');
   }, 60_000);

@@ -56,6 +56,7 @@ export const HARMLESS: readonly FileKind[] = (
     ['sample.txt', /^sample\.txt$/],
     ['sample.sig', /^sample\.sig$/],
     ['supervisor.lock', /^supervisor\.lock$/],
+    ['admin/', /^admin\/dev(?:\.pub)?$/],
     ['pki/', /^pki\/[\w-]+\.(?:pem|key)$/],
     ['platform/enclave/', /^platform\/enclave\/.+$/],
     ['platform/enclave.json', /^platform\/enclave\.json$/, true],

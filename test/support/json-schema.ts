@@ -29,6 +29,7 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   maximum: (most, value) => typeof value !== 'number' || value <= Number(most),
   minProperties: (least, value) => !isObject(value) || Object.keys(value).length >= Number(least),
   minItems: (least, value) => !Array.isArray(value) || value.length >= Number(least),
+  maxItems: (most, value) => !Array.isArray(value) || value.length <= Number(most),
   uniqueItems: (_, value) => !Array.isArray(value) || new Set(value).size === value.length,
   items: (schema, value, _, root) =>
     !Array.isArray(value) || value.every((item) => matchesSchema(item, schema as Schema, root)),
@@ -45,6 +46,11 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     ),
   oneOf: (schemas, value, _, root) =>
     (schemas as Schema[]).filter((schema) => matchesSchema(value, schema, root)).length === 1,
+  anyOf: (schemas, value, _, root) =>
+    (schemas as Schema[]).some((schema) => matchesSchema(value, schema, root)),
+  allOf: (schemas, value, _, root) =>
+    (schemas as Schema[]).every((schema) => matchesSchema(value, schema, root)),
+  not: (schema, value, _, root) => !matchesSchema(value, schema as Schema, root),
   $ref: (pointer, value, _, root) => {
     const name = String(pointer).replace('#/$defs/', '');
     const target = (root['$defs'] as Readonly<Record<string, Schema>>)[name];

@@ -14,8 +14,9 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { SignedJson } from '../../enclave/wire/signed-json.ts';
-import { devManifest } from '../../src/cli/dev-manifest.ts';
+import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
+import { devGenesis } from '../../src/simulator/dev-genesis.ts';
+import { devParties } from '../../src/simulator/dev-policy.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
 import { ensureDevPki, type DevPki } from '../../src/simulator/dev-pki.ts';
 import { defaultPlatformConfig } from '../../src/simulator/platform-config.ts';
@@ -25,10 +26,8 @@ import { PlatformProcess } from './platform-process.ts';
 import type { SmallDisk } from './small-disk.ts';
 
 export const RING = 'signer';
+const CALLER = 'alice';
 const POLICY = {
-  v: 1,
-  kind: 'policy',
-  version: 1,
   rings: [
     {
       name: RING,
@@ -37,6 +36,7 @@ const POLICY = {
       payload: { kind: 'message' },
       lowestRank: 'mtls',
       acceptHostAsserted: 'development on the simulated platform',
+      callers: [CALLER],
     },
   ],
 } as const;
@@ -55,8 +55,8 @@ export interface KillStackOptions {
   readonly bundles?: string;
   /** Puts something under the log's folder, which is there and empty. */
   readonly logDisk?: (folder: string) => Promise<SmallDisk>;
-  /** Of the genesis; one ring of residency enclave without. */
-  readonly policy?: SignedJson;
+  /** Members of the first policy; one ring of residency enclave without. */
+  readonly policy?: SignedJsonObject;
   /** Makes another PKCS#11 module in this folder, with the settings of SoftHSM; its path. */
   readonly module?: (folder: string) => string;
 }
@@ -73,7 +73,7 @@ export class KillStack implements Readable {
   #logDisk: SmallDisk | undefined;
 
   private constructor({ bundles: otherBundles, module }: KillStackOptions) {
-    this.#pki = ensureDevPki({ folder: this.#path('pki'), clients: ['alice'] });
+    this.#pki = ensureDevPki({ folder: this.#path('pki'), clients: [CALLER] });
     const { folder } = this;
     const linkSocket = this.#path('link');
     const config = defaultPlatformConfig({
@@ -100,7 +100,8 @@ export class KillStack implements Readable {
       await stack.startHost();
       await stack.#until((ready) => ready?.phase === 'SETUP');
       const client = stack.client();
-      await client.commitGenesis(devManifest(options.policy ?? POLICY)).finally(() => {
+      const parties = devParties(stack.#path('admin'), stack.#pki, []);
+      await devGenesis(client, parties, options.policy ?? POLICY).finally(() => {
         client.close();
       });
       await stack.serving();

@@ -16,13 +16,11 @@ const ring = (name: string, algorithm: string, residency: string): Record<string
   payload: { kind: 'message' },
   lowestRank: 'mtls',
   acceptHostAsserted: 'development on the simulated platform',
+  callers: ['dev'],
 });
 
-/** Few rings, because genesis makes their keys; each residency with two kinds of signature. */
+/** Members of a policy of `dev`: few rings, because genesis makes their keys; each residency with two kinds of signature. */
 export const SMALL_POLICY = {
-  v: 1,
-  kind: 'policy',
-  version: 1,
   rings: [
     ring('hsm-ecdsa', 'ES256', 'hsm'),
     ring('hsm-eddsa', 'EdDSA', 'hsm'),

@@ -88,6 +88,7 @@ const planted = [
   'verifier-uses-no-packages: src/verifier/imports-curves.ts → @noble/curves',
   'wire-hashes-only: enclave/wire/imports-fs.ts → fs',
   'wire-stands-alone: enclave/wire/imports-core.ts → enclave/core/lifecycle.ts',
+  'yaml-in-one-file: src/host/imports-yaml.ts → yaml',
 ];
 
 describe('the import rules', () => {

@@ -72,7 +72,9 @@ describe.each(commands)('$name', ({ name, summary, command }) => {
   });
 
   test('says for every refusal what was expected and what to do', async () => {
-    for (const words of ['--no-such-option', 'one two three four', '--json=x', '--json --json']) {
+    const takesMany = command.positionals?.at(-1)?.repeated === true;
+    const tooMany = takesMany ? [] : ['one two three four'];
+    for (const words of ['--no-such-option', ...tooMany, '--json=x', '--json --json']) {
       const error = await refusal(`${name} ${words}`);
       expect([error.status, typeof error.expected, typeof error.wayOut]).toEqual([
         64,
@@ -102,7 +104,10 @@ describe('refused with 64, naming the option', () => {
     ['sign --ring r --in a --out b --encoding raw', '--encoding'],
     ['verify --in a', '--signature'],
     ['verify --ring r --in a --signature s --algorithm ES999', '--algorithm'],
-    ['init', '--manifest'],
+    ['genesis propose --policy p --out o', '--name'],
+    ['genesis propose --name n --out o', '--policy'],
+    ['genesis propose --name n --policy p', '--out'],
+    ['genesis approve d', '--reference'],
     ['serve', '--config'],
     ['dev --listen', '--listen'],
     ['dev --destroy=yes', '--destroy'],

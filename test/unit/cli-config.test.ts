@@ -6,9 +6,12 @@ import { parseGenesisManifest } from '../../enclave/core/genesis-manifest.ts';
 import { canonicalJsonFile } from '../../src/cli/canonical-file.ts';
 import { CliError } from '../../src/cli/cli-error.ts';
 import { Arguments } from '../../src/cli/command.ts';
-import { devManifest } from '../../src/cli/dev-manifest.ts';
+import { genesisManifest } from '../../src/client/genesis-manifest.ts';
+import { devPolicy, type DevParties } from '../../src/simulator/dev-policy.ts';
+import { callerUri } from '../../src/simulator/dev-pki.ts';
 import { devHost, dialable, hostSettings } from '../../src/cli/dev-plan.ts';
 import { ServeConfigError, parseServeConfig } from '../../src/supervisor/serve-config.ts';
+import { TEST_ADMIN, TEST_AUTHORITY } from '../support/fakes/callers.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -24,8 +27,16 @@ function file(value: unknown): string {
   return path;
 }
 
+const PARTIES: DevParties = {
+  admin: TEST_ADMIN,
+  authority: TEST_AUTHORITY.certificate,
+  callers: ['dev', 'guest'],
+  sockets: ['dev'],
+  nowMs: 1_893_456_000_000,
+};
+
 describe('the manifest of dev', () => {
-  const manifest = parseGenesisManifest(devManifest());
+  const manifest = parseGenesisManifest(genesisManifest('dev', devPolicy(PARTIES)));
 
   test('is one that the enclave accepts, with the rings of the contract', () => {
     const both = [
@@ -45,6 +56,7 @@ describe('the manifest of dev', () => {
       ...['44', '65', '87'].map((set) => `ml-dsa-${set}-enclave`),
       'es256-digest-hsm',
       'es256-digest-enclave',
+      ...['guest', 'short', 'signed', 'slow', 'socket'].map((name) => `${name}-enclave`),
     ];
     expect(manifest.policy.rings.map(({ name }) => name).sort()).toEqual(expected.sort());
   });
@@ -53,13 +65,22 @@ describe('the manifest of dev', () => {
     for (const { name, residency, payloadKind, lowestRank } of manifest.policy.rings) {
       expect(name.endsWith(`-${residency}`)).toBe(true);
       expect(payloadKind).toBe(name.includes('-digest-') ? 'digest' : 'message');
-      expect(lowestRank).toBe('mtls');
+      const [first = ''] = name.split('-');
+      expect(lowestRank).toBe({ signed: 'signed', socket: 'peer' }[first] ?? 'mtls');
     }
   });
 
-  test('takes another policy as it is', () => {
-    const policy = { v: 1, kind: 'policy', version: 1, rings: [] };
-    expect(parseGenesisManifest(devManifest(policy)).policy.rings).toEqual([]);
+  test('names the callers of the folder, by certificate and by socket', () => {
+    expect(manifest.policy.callers).toEqual([
+      { name: 'dev', kind: 'spiffe', identity: callerUri('dev') },
+      { name: 'guest', kind: 'spiffe', identity: callerUri('guest') },
+      { name: 'socket-dev', kind: 'peer', identity: 'peer:dev' },
+    ]);
+  });
+
+  test('takes other members as they are', () => {
+    const policy = devPolicy(PARTIES, { rings: [], threshold: 1 });
+    expect(parseGenesisManifest(genesisManifest('dev', policy)).policy.rings).toEqual([]);
   });
 });
 

@@ -31,7 +31,7 @@ describe.each(FAULTS)('a put that is %s', (fault) => {
       const world = new World(`genesis ${fault} ${String(n)}`);
       const running = await world.boot();
       world.store.failPut(n, fault);
-      await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
+      await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
       await expect(running).toHaltWith('INVARIANT_BROKEN');
       const again = await world.boot();
       const status = await again.status();
@@ -40,7 +40,7 @@ describe.each(FAULTS)('a put that is %s', (fault) => {
         expect(status).toMatchObject({ phase: Phase.PHASE_SERVING, rings: 3, epoch: 2n });
       } else {
         await expect(again).toHaltWith('STATE_MISSING', { token: 'fake-0001' });
-        await expect(again.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
+        await expect(again.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
       }
       expect(world.tokens.operations.filter((name) => name === 'initToken')).toHaveLength(1);
     }

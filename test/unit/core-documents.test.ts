@@ -14,7 +14,7 @@ import {
   parseKeyRecord,
   rootSecretLabel,
 } from '../../enclave/core/key-record.ts';
-import { isHostAsserted, rankNumber } from '../../enclave/core/policy.ts';
+import { isHostAsserted, rankNumber } from '../../enclave/wire/policy/ring.ts';
 import { seal, typeKey } from '../../enclave/core/sealing.ts';
 import {
   encodeBootRecord,
@@ -25,11 +25,16 @@ import {
   parseIndex,
   recordKey,
 } from '../../enclave/core/state-index.ts';
+import { testPolicy } from '../support/fakes/callers.ts';
 import { storeKey } from '../../enclave/core/state.ts';
 import { sha256 } from '../../enclave/core/kdf.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { MAX_MANIFEST_BYTES, MAX_RINGS } from '../../enclave/wire/limits.ts';
-import { canonicalize, SignedJsonError } from '../../enclave/wire/signed-json.ts';
+import {
+  encodeGenesisStatement,
+  parseGenesisStatement,
+} from '../../enclave/wire/policy/genesis-statement.ts';
+import { canonicalize, SignedJsonError, type SignedJson } from '../../enclave/wire/signed-json.ts';
 import { manifestOf, ringsOf } from '../support/fakes/world.ts';
 import { bitFlips, outputOf, readVectors, thrown, truncations } from '../support/vectors.ts';
 
@@ -149,6 +154,7 @@ describe('names of records', () => {
 describe('vectors of genesis', () => {
   interface Input {
     readonly manifest?: string;
+    readonly statement?: string;
     readonly kindNumber?: number;
     readonly simulated?: boolean;
     readonly genesisDigest?: string;
@@ -166,6 +172,16 @@ describe('vectors of genesis', () => {
     const { policy } = JSON.parse(vector.input.manifest ?? '') as { policy: never };
     expect(toHex(policyDigestOf(canonicalize(policy)))).toBe(output['policyDigest']);
   });
+
+  test.each(vectors.filter(({ flags }) => flags.includes('statement')))(
+    '$id: $comment',
+    (vector) => {
+      const bytes = utf8(vector.input.statement ?? '');
+      expect(outcomeOf(() => parseGenesisStatement(bytes))).toBe(wanted(vector));
+      if (vector.expect !== 'accept') return;
+      expect(encodeGenesisStatement(parseGenesisStatement(bytes))).toEqual(bytes);
+    },
+  );
 
   test.each(vectors.filter(({ flags }) => flags.includes('cluster-id')))(
     '$id: $comment',
@@ -194,24 +210,22 @@ describe('vectors of genesis', () => {
       name: 'a',
       provisioning: 'init-token',
       token: { use: 'uninitialised' },
-      policy: {
-        v: 1,
-        kind: 'policy',
-        version: 1,
-        rings: ringsOf(rings).map((ring) => ({
+      policy: testPolicy(
+        ringsOf(rings).map((ring) => ({
           ...(ring as Record<string, string>),
           acceptHostAsserted: 'x'.repeat(200),
         })),
-      },
+        0x1_0000_0000,
+      ),
     };
     const bytes = canonicalize(document);
     expect(bytes.byteLength).toBeLessThan(MAX_MANIFEST_BYTES);
     expect(parseGenesisManifest(bytes).policy.rings).toHaveLength(MAX_RINGS);
-    const [first] = ringsOf({ [`0${'b'.repeat(63)}`]: { algorithm: 'ES256' } });
-    const more = [...document.policy.rings, first];
+    const one = ringsOf({ [`0${'b'.repeat(63)}`]: { algorithm: 'ES256' } });
+    const more = [...(document.policy['rings'] as readonly SignedJson[]), ...one];
     const over = canonicalize({
       ...document,
-      policy: { ...document.policy, rings: more as never },
+      policy: { ...document.policy, rings: more },
     });
     expect(outcomeOf(() => parseGenesisManifest(over))).toBe('SCHEMA /policy/rings');
   });

@@ -14,6 +14,7 @@ import { SignatureEncoding } from '../../enclave/wire/gen/sealwright/v1/signing.
 import { GetStatusResponse, Phase } from '../../enclave/wire/gen/sealwright/v1/status.ts';
 import { MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
+import { MTLS_CALLER, peer, SECOND_CALLER, STRANGER } from '../support/fakes/callers.ts';
 import {
   callOf,
   manifestOf,
@@ -75,7 +76,7 @@ describe('an enclave with a ring of every kind', () => {
   beforeAll(async () => {
     running = await world.boot();
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
-    const born = await running.commitGenesis(manifestOf(ALL_RINGS));
+    const born = await running.genesis(manifestOf(ALL_RINGS));
     expect(born).toMatchObject({ tokenSerial: 'fake-0001', rings: Object.keys(ALL_RINGS).length });
     before = await running.keys();
     rebooted = await world.reboot(running);
@@ -169,6 +170,8 @@ describe('a call', () => {
       peer: { algorithm: 'ES256', lowestRank: 'peer' },
       session: { algorithm: 'ES256', lowestRank: 'session' },
       signed: { algorithm: 'ES256', lowestRank: 'signed' },
+      closed: { algorithm: 'ES256', callers: [] },
+      mine: { algorithm: 'ES256', callers: ['ci'] },
     });
   });
 
@@ -184,36 +187,60 @@ describe('a call', () => {
     [
       'mtls with six certificates',
       { rank: 3, certificates: Array<Uint8Array>(6).fill(certificate), socket: '' },
+      'chain-length',
     ],
     [
       'mtls with a huge certificate',
       { rank: 3, certificates: [new Uint8Array(16_385)], socket: '' },
+      'decode',
     ],
     ['peer without a socket', { rank: 4, certificates: [certificate], socket: '' }],
-  ])('by %s is refused', async (_, untrustedCaller) => {
+  ])('by %s is refused', async (_, untrustedCaller, actual?: string) => {
     for (const ring of ['ec', 'peer', 'session']) {
       await expect(running.sign(ring, { message, call: { untrustedCaller } })).toRefuseWith(
         'CALLER_UNAUTHENTICATED',
-        {},
+        actual === undefined ? {} : { policyId: 'caller', actual },
       );
     }
   });
 
-  test.each([
-    ['session', undefined, 'mtls'],
-    ['signed', undefined, 'mtls'],
-    ['session', PEER_CALLER, 'peer'],
-    ['signed', PEER_CALLER, 'peer'],
-    ['ec', PEER_CALLER, 'peer'],
-  ] as const)('to ring %s below its lowest rank is refused', async (ring, caller, actual) => {
-    const call = caller === undefined ? {} : { untrustedCaller: caller };
-    await expect(running.sign(ring, { message, call })).toRefuseWith('SIGNING_POLICY_DENIED', {
-      ring,
-      policyId: 'lowest-rank',
-      expected: ring === 'ec' ? 'mtls' : ring,
-      actual,
-    });
+  test.each(['ec', 'peer', 'session', 'nothing'])(
+    'by somebody whom the policy does not name is refused, whatever ring %s is',
+    async (ring) => {
+      for (const untrustedCaller of [STRANGER, peer('stranger')]) {
+        await expect(running.sign(ring, { message, call: { untrustedCaller } })).toRefuseWith(
+          'SIGNING_POLICY_DENIED',
+          { ring, policyId: 'caller' },
+        );
+      }
+    },
+  );
+
+  test('to a ring that does not name its caller is refused', async () => {
+    for (const [ring, untrustedCaller] of [
+      ['ec', PEER_CALLER],
+      ['closed', MTLS_CALLER],
+      ['mine', SECOND_CALLER],
+    ] as const) {
+      await expect(running.sign(ring, { message, call: { untrustedCaller } })).toRefuseWith(
+        'SIGNING_POLICY_DENIED',
+        { ring, policyId: 'ring-callers' },
+      );
+    }
+    expect((await running.sign('mine', { message })).ring).toBe('mine');
   });
+
+  test.each([['session'], ['signed']])(
+    'to ring %s below its lowest rank is refused',
+    async (ring) => {
+      await expect(running.sign(ring, { message })).toRefuseWith('SIGNING_POLICY_DENIED', {
+        ring,
+        policyId: 'lowest-rank',
+        expected: ring,
+        actual: 'mtls',
+      });
+    },
+  );
 
   test('of a higher rank than the lowest is served', async () => {
     expect((await running.sign('peer', { message })).ring).toBe('peer');
@@ -224,12 +251,16 @@ describe('a call', () => {
   test.each(['', 'EC', 'ec ', 'ec\0', 'constructor', '__proto__', 'ec/1'])(
     'to the ring %j that there is not is refused',
     async (ring) => {
-      await expect(running.sign(ring, { message })).toRefuseWith('KEY_NOT_FOUND', { keyId: ring });
+      await expect(running.sign(ring, { message })).toRefuseWith('KEY_NOT_FOUND', {
+        policyId: 'ring',
+        keyId: ring,
+      });
     },
   );
 
   test('to a ring with a long name is refused with a short one', async () => {
     await expect(running.sign('x'.repeat(500), { message })).toRefuseWith('KEY_NOT_FOUND', {
+      policyId: 'ring',
       keyId: 'x'.repeat(64),
     });
   });
@@ -266,19 +297,25 @@ describe('a call', () => {
   test.each([31, 33, 0, 64])('with a digest of %d bytes is refused', async (length) => {
     await expect(running.sign('digest', { digest: new Uint8Array(length) })).toRefuseWith(
       'DIGEST_LENGTH_MISMATCH',
-      { field: 'digest', expectedBytes: '32', actualBytes: String(length) },
+      {
+        policyId: 'payload-limit',
+        field: 'digest',
+        expectedBytes: '32',
+        actualBytes: String(length),
+      },
     );
   });
 
   test('with the other kind of payload is refused', async () => {
     await expect(running.sign('digest', { message })).toRefuseWith('PAYLOAD_KIND_MISMATCH', {
+      policyId: 'payload-kind',
       ring: 'digest',
       expected: 'digest',
       actual: 'message',
     });
     await expect(running.sign('ec', { digest: new Uint8Array(32) })).toRefuseWith(
       'PAYLOAD_KIND_MISMATCH',
-      { ring: 'ec', expected: 'message', actual: 'digest' },
+      { policyId: 'payload-kind', ring: 'ec', expected: 'message', actual: 'digest' },
     );
     await expect(running.sign('ec', {})).toRefuseWith('REQUEST_MALFORMED', { field: 'payload' });
   });
@@ -289,6 +326,7 @@ describe('a call', () => {
     await expect(
       running.sign('ec', { message: new Uint8Array(MAX_MESSAGE_BYTES + 1) }),
     ).toRefuseWith('MESSAGE_TOO_LARGE', {
+      policyId: 'payload-limit',
       field: 'message',
       limitBytes: '61440',
       actualBytes: '61441',
@@ -337,7 +375,7 @@ describe('a call', () => {
   });
 
   test('for a genesis is refused', async () => {
-    await expect(running.commitGenesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED', {});
+    await expect(running.genesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED', {});
   });
 
   test('does not change when the bytes it came in do', async () => {
@@ -453,7 +491,7 @@ describe('the phases', () => {
     running.enclave.startDraining();
     expect((await running.status()).phase).toBe(Phase.PHASE_DRAINING);
     expect((await running.sign('a', { message })).version).toBe(1);
-    await expect(running.commitGenesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED');
+    await expect(running.genesis(manifestOf({}))).toRefuseWith('GENESIS_NOT_ALLOWED');
   });
 
   test('when halted allow status only, with the reason', async () => {
@@ -465,7 +503,7 @@ describe('the phases', () => {
     const haltReason = 'PIN_REJECTED';
     await expect(halted.sign('a', { message })).toRefuseWith('ENCLAVE_HALTED', { haltReason });
     await expect(halted.keys()).toRefuseWith('ENCLAVE_HALTED', { haltReason });
-    await expect(halted.commitGenesis(manifestOf({}))).toRefuseWith('ENCLAVE_HALTED', {
+    await expect(halted.genesis(manifestOf({}))).toRefuseWith('ENCLAVE_HALTED', {
       haltReason,
     });
     halted.enclave.startDraining();

@@ -4,8 +4,15 @@ import { TokenFailure } from '../../enclave/ports.ts';
 import { utf8 } from '../../enclave/wire/bytes.ts';
 import { Refusal } from '../../enclave/wire/error-code.ts';
 import { Phase } from '../../enclave/wire/gen/sealwright/v1/status.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
+import { TEST_ADMIN } from '../support/fakes/callers.ts';
 import { manifestOf, World } from '../support/fakes/world.ts';
+import {
+  approvedBy,
+  bearCluster,
+  commitGenesis,
+  proposeGenesis,
+  type Call,
+} from '../support/genesis.ts';
 import '../support/matchers.ts';
 
 const RINGS = {
@@ -18,22 +25,22 @@ describe('a manifest that can not be committed', () => {
     const world = new World('refused');
     const running = await world.boot();
     const bad = utf8(new TextDecoder().decode(manifestOf(RINGS)).replace('"ES256"', '"HS256"'));
-    await expect(running.commitGenesis(bad)).toRefuseWith('MANIFEST_INVALID');
-    await expect(running.commitGenesis(utf8('{}'))).toRefuseWith('MANIFEST_INVALID');
-    await expect(running.commitGenesis(new Uint8Array(0))).toRefuseWith('MANIFEST_INVALID');
+    await expect(running.genesis(bad)).toRefuseWith('MANIFEST_INVALID');
+    await expect(running.genesis(utf8('{}'))).toRefuseWith('MANIFEST_INVALID');
+    await expect(running.genesis(new Uint8Array(0))).toRefuseWith('MANIFEST_INVALID');
     expect(world.tokens.device.initialised).toBe(false);
     expect(world.tokens.operations).not.toContain('initToken');
     expect(world.store.keys).toEqual([]);
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
     // And the way is still open.
-    expect((await running.commitGenesis(manifestOf(RINGS))).rings).toBe(2);
+    expect((await running.genesis(manifestOf(RINGS))).rings).toBe(2);
   });
 
   test('names ring, mechanism and token when the token lacks something', async () => {
     const world = new World('mechanism');
     world.tokens.device.missing.set('ES256', 'CKM_ECDSA');
     const running = await world.boot();
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('MECHANISM_UNSUPPORTED', {
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('MECHANISM_UNSUPPORTED', {
       ring: 'h',
       mechanism: 'CKM_ECDSA',
       token: 'Fake project Fake v1',
@@ -41,13 +48,13 @@ describe('a manifest that can not be committed', () => {
     expect(world.tokens.device.initialised).toBe(false);
     // Residency enclave needs nothing of it.
     const rings = { a: { algorithm: 'ES256' } } as const;
-    expect((await running.commitGenesis(manifestOf(rings))).rings).toBe(1);
+    expect((await running.genesis(manifestOf(rings))).rings).toBe(1);
   });
 
   test('waits for a token', async () => {
     const world = new World('no token', []);
     const running = await world.boot();
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('TOKEN_UNAVAILABLE', {
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('TOKEN_UNAVAILABLE', {
       token: 'uninitialised',
     });
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
@@ -58,9 +65,9 @@ describe('a manifest that can not be committed', () => {
     const running = await world.boot();
     world.tokens.fault = (operation) =>
       operation === 'candidate' ? new TokenFailure('unavailable', operation) : undefined;
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('TOKEN_UNAVAILABLE', {});
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('TOKEN_UNAVAILABLE', {});
     world.tokens.fault = undefined;
-    expect((await running.commitGenesis(manifestOf(RINGS))).rings).toBe(2);
+    expect((await running.genesis(manifestOf(RINGS))).rings).toBe(2);
   });
 });
 
@@ -70,15 +77,15 @@ describe('a genesis', () => {
     world.tokens.device.initialised = true;
     world.tokens.device.label = 'somebody else';
     const running = await world.boot();
-    expect((await running.commitGenesis(manifestOf(RINGS))).tokenSerial).toBe('fake-0002');
+    expect((await running.genesis(manifestOf(RINGS))).tokenSerial).toBe('fake-0002');
     expect(world.tokens.device.label).toBe('somebody else');
   });
 
   test('runs once at a time', async () => {
     const world = new World('twice');
     const running = await world.boot();
-    const first = running.commitGenesis(manifestOf(RINGS));
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
+    const first = running.genesis(manifestOf(RINGS));
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
       actual: 'in progress',
     });
     expect((await first).rings).toBe(2);
@@ -125,7 +132,7 @@ describe('a genesis', () => {
       world.tokens.fault = (operation) =>
         operation === failing ? new TokenFailure('unavailable', operation, 0x30) : undefined;
       const haltReason = 'TOKEN_UNAVAILABLE';
-      const commit = running.commitGenesis(manifestOf(RINGS));
+      const commit = running.genesis(manifestOf(RINGS));
       await expect(commit).toRefuseWith('ENCLAVE_HALTED', { haltReason });
       await expect(running).toHaltWith(haltReason, { rv: '0x30' });
       expect(world.tokens.openTokens).toBe(0);
@@ -139,8 +146,11 @@ describe('a genesis', () => {
   test('whose platform refuses a secret halts', async () => {
     const world = new World('platform gone');
     const running = await world.boot();
+    const call: Call = (method, body) => running.call(method, body);
+    const proposal = await proposeGenesis(call, manifestOf(RINGS));
     world.platform.failure = new Error('gone');
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
+    const commit = commitGenesis(call, proposal.clusterId, approvedBy([TEST_ADMIN], proposal));
+    await expect(commit).toRefuseWith('ENCLAVE_HALTED');
     await expect(running).toHaltWith('INVARIANT_BROKEN');
   });
 
@@ -150,22 +160,22 @@ describe('a genesis', () => {
     world.store.failPut(1, 'refused');
     world.store.putFailure = new Refusal('DEADLINE_EXCEEDED');
     const haltReason = 'STORE_UNAVAILABLE';
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED', {
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED', {
       haltReason,
     });
     await expect(running).toHaltWith(haltReason);
   });
 
-  test('needs a manifest that outlives its frame', async () => {
+  test('needs neither frame any longer than its call', async () => {
     const world = new World('frame');
     const running = await world.boot();
-    const { CommitGenesisRequest } =
-      await import('../../enclave/wire/gen/sealwright/v1/genesis.ts');
-    const body = CommitGenesisRequest.encode({ manifest: manifestOf(RINGS) }).finish();
-    const commit = running.call(METHODS.commitGenesis, body);
     // The link may use the buffer again as soon as the handler returned.
-    body.fill(0);
-    await expect(commit).resolves.toBeInstanceOf(Uint8Array);
+    const call: Call = async (method, body) => {
+      const answer = running.call(method, body);
+      body.fill(0);
+      return answer;
+    };
+    await bearCluster(call, manifestOf(RINGS));
     await expect(await world.reboot(running)).not.toHaltWith('STATE_DAMAGED');
     expect((await (await world.boot()).status()).rings).toBe(2);
   });

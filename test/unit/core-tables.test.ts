@@ -62,11 +62,13 @@ describe('the table of phases', () => {
   });
 
   test('allows signing in serving and draining only, genesis in setup only', () => {
-    const allowing = (command: 'sign' | 'genesis' | 'keys'): Phase[] =>
+    const allowing = (command: 'sign' | 'genesis' | 'keys' | 'administer'): Phase[] =>
       PHASES.filter((phase) => at(phase).allows(command));
     expect(allowing('sign')).toEqual(['serving', 'draining']);
     expect(allowing('genesis')).toEqual(['setup']);
     expect(allowing('keys')).toEqual(['attested', 'serving', 'draining']);
+    // What signs can be stopped.
+    expect(allowing('administer')).toEqual(allowing('sign'));
   });
 
   test.each(PHASES)('halts from %s for good, and the first reason stands', (phase) => {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import {
   MAX_BATCH_REQUEST_BYTES,
   MAX_DOCUMENT_REQUEST_BYTES,
+  MAX_EMERGENCY_REQUEST_BYTES,
   MAX_GRPC_RECEIVE_BYTES,
+  MAX_POLICY_REQUEST_BYTES,
   MAX_REQUEST_BYTES,
 } from '../../enclave/wire/limits.ts';
 import { maxRequestBytes, METHODS } from '../../enclave/wire/methods.ts';
@@ -30,8 +32,10 @@ describe('the services', () => {
   it('have limits below those of gRPC', () => {
     for (const path of paths) expect(maxRequestBytes(path)).toBeLessThan(MAX_GRPC_RECEIVE_BYTES);
     expect(maxRequestBytes(METHODS.sign)).toBe(MAX_REQUEST_BYTES);
-    expect(maxRequestBytes(METHODS.commitGenesis)).toBe(MAX_DOCUMENT_REQUEST_BYTES);
+    expect(maxRequestBytes(METHODS.proposeGenesis)).toBe(MAX_DOCUMENT_REQUEST_BYTES);
     expect(maxRequestBytes(METHODS.signBatch)).toBe(MAX_BATCH_REQUEST_BYTES);
+    expect(maxRequestBytes(METHODS.applyPolicy)).toBe(MAX_POLICY_REQUEST_BYTES);
+    expect(maxRequestBytes(METHODS.applyEmergency)).toBe(MAX_EMERGENCY_REQUEST_BYTES);
   });
 });
 

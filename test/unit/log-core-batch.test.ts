@@ -232,7 +232,8 @@ describe('a refused item', () => {
     expect(leavesOf(bench.world.logStore).at(-1)).toMatchObject({
       kind: 'refusal',
       ring: 'ec',
-      caller: 'peer:local',
+      caller: 'local',
+      callerId: 'peer:local',
       reason: 'SIGNING_POLICY_DENIED',
       count: 1,
     });

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { rawEd25519 } from '../../enclave/core/genesis.ts';
+import { rawEd25519 } from '../../enclave/core/genesis-proposal.ts';
 import { CheckpointSigner } from '../../enclave/log/checkpoint.ts';
 import { Log, type Committed } from '../../enclave/log/log.ts';
 import { EMPTY_EDGE, encodeEdge, leafHash, type Edge } from '../../enclave/log/tree.ts';

@@ -128,7 +128,7 @@ describe('a host that says it drained', () => {
     expect(await drained(setup)).toEqual(EMPTY);
     expect(await phaseOf(setup)).toBe(Phase.PHASE_SETUP);
     expect(world.store.puts).toBe(0);
-    await setup.commitGenesis(manifestOf(RINGS));
+    await setup.genesis(manifestOf(RINGS));
     expect(await phaseOf(setup)).toBe(Phase.PHASE_SERVING);
   });
 
@@ -136,7 +136,7 @@ describe('a host that says it drained', () => {
     const world = new World('drained genesis');
     const running = await world.boot();
     const release = world.logStore.hold();
-    const born = running.commitGenesis(manifestOf(RINGS));
+    const born = running.genesis(manifestOf(RINGS));
     for (let i = 0; i < 5; i += 1) {
       await drained(running);
       await running.enclave.tick();
@@ -223,7 +223,7 @@ describe('a signal to end', () => {
     await enclave.boot();
     const running = new Running(enclave);
     expect(await phaseOf(running)).toBe(Phase.PHASE_DRAINING);
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_NOT_READY');
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_NOT_READY');
     expect(world.tokens.operations).not.toContain('initToken');
   });
 
@@ -231,7 +231,7 @@ describe('a signal to end', () => {
     const world = new World('signal genesis');
     const running = await world.boot();
     const release = world.logStore.hold();
-    const born = running.commitGenesis(manifestOf(RINGS));
+    const born = running.genesis(manifestOf(RINGS));
     for (let i = 0; i < 3; i += 1) await turn();
     running.enclave.startDraining();
     release();
@@ -251,14 +251,14 @@ describe('a genesis whose log', () => {
     const world = new World(`genesis ${refusal}`);
     const running = await world.boot();
     world.logStore.failAppend(1, new Refusal(refusal));
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED', {
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED', {
       haltReason,
     });
     await expect(running).toHaltWith(haltReason, { refusal });
     expect(world.tokens.openTokens).toBe(0);
     expect(world.store.keys).toEqual([]);
     expect(world.logStore.checkpoints).toEqual([]);
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('ENCLAVE_HALTED');
     await expect(await world.boot()).toHaltWith('STATE_MISSING');
   });
 
@@ -271,9 +271,9 @@ describe('a genesis whose log', () => {
       onStall();
       return wait(onStall);
     };
-    const born = running.commitGenesis(manifestOf(RINGS));
+    const born = running.genesis(manifestOf(RINGS));
     for (let i = 0; i < 10; i += 1) await turn();
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
       actual: 'in progress',
     });
     await expect(running.sign('ed', { message })).toRefuseWith('ENCLAVE_NOT_READY');

@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { identityInLeaf } from '../../enclave/log/leaf.ts';
 import { RefusalCounter } from '../../enclave/log/refusal-counter.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import type { UntrustedCaller } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import { parseSignedJson } from '../../enclave/wire/signed-json.ts';
 import { Refusal, type Reason } from '../../enclave/wire/error-code.ts';
+import { certified, peer, STRANGER } from '../support/fakes/callers.ts';
 import { MTLS_CALLER, PEER_CALLER, World, type Running } from '../support/fakes/world.ts';
 import { kindsOf, leavesOf } from '../support/log-audit.ts';
 import '../support/matchers.ts';
@@ -33,8 +36,6 @@ async function second(world: World, running: Running): Promise<void> {
 const refusals = (world: World) =>
   leavesOf(world.logStore).filter((leaf) => leaf.kind === 'refusal');
 
-const peer = (socket: string): UntrustedCaller => ({ ...PEER_CALLER, socket });
-
 describe('refusals of authenticated callers', () => {
   test('are one leaf for all equal ones, a second later', async () => {
     const { world, running } = await begun('counted');
@@ -48,30 +49,27 @@ describe('refusals of authenticated callers', () => {
     await second(world, running);
     const instanceId = toHex((await running.status()).instanceId);
     const common = { v: 1, kind: 'refusal', timeMs: world.clock.wallMs(), instanceId };
-    const [mtls] = refusals(world).map(({ caller }) => caller);
-    expect(mtls).toMatch(/^mtls:[0-9a-f]{64}$/);
-    const caller = mtls ?? '';
+    const ci = { caller: 'ci', callerId: 'spiffe://test.example/ci', rank: 'mtls' };
     expect(world.logStore.leaves.slice(before).map((leaf) => parseSignedJson(leaf))).toEqual([
       {
         ...common,
         ring: 'digest',
-        caller,
-        rank: 'mtls',
+        ...ci,
         reason: 'PAYLOAD_KIND_MISMATCH',
         count: 3,
       },
       {
         ...common,
         ring: 'closed',
-        caller,
-        rank: 'mtls',
+        ...ci,
         reason: 'SIGNING_POLICY_DENIED',
         count: 2,
       },
       {
         ...common,
         ring: 'ec',
-        caller: 'peer:local',
+        caller: 'local',
+        callerId: 'peer:local',
         rank: 'peer',
         reason: 'SIGNING_POLICY_DENIED',
         count: 1,
@@ -98,9 +96,9 @@ describe('refusals of authenticated callers', () => {
       growth.push(refusals(world).length - before);
     }
     expect(growth).toEqual([10, 10, 5, 0]);
-    const counts = refusals(world).map(({ caller, count }) => [caller, count]);
+    const counts = refusals(world).map(({ caller, callerId, count }) => [caller, callerId, count]);
     expect(counts).toEqual(
-      Array.from({ length: 25 }, (_, i) => [`peer:caller-${String(i)}`, i + 1]),
+      Array.from({ length: 25 }, (_, i) => [undefined, `peer:caller-${String(i)}`, i + 1]),
     );
   });
 
@@ -134,8 +132,6 @@ describe('refusals of authenticated callers', () => {
       { rank: 2, certificates: [Uint8Array.of(0x30, 0)], socket: 'local' },
       { rank: 0, certificates: [Uint8Array.of(0x30, 0)], socket: 'local' },
       { rank: 5, certificates: [Uint8Array.of(0x30, 0)], socket: 'local' },
-      { rank: 3, certificates: Array<Uint8Array>(6).fill(Uint8Array.of(0x30)), socket: '' },
-      { rank: 3, certificates: [new Uint8Array(16_385)], socket: '' },
     ];
     for (const untrustedCaller of strangers) {
       await expect(running.call(METHODS.sign, new Uint8Array(0), { untrustedCaller })).toRefuseWith(
@@ -143,8 +139,17 @@ describe('refusals of authenticated callers', () => {
         {},
       );
     }
+    for (const certificate of [new Uint8Array(16_385), Uint8Array.of(0x30, 0)]) {
+      const call = { untrustedCaller: certified(certificate) };
+      await expect(running.sign('ec', { message, call })).toRefuseWith('CALLER_UNAUTHENTICATED', {
+        policyId: 'caller',
+        actual: 'decode',
+      });
+    }
     // A ring that there is not has no name of ours, and bytes that are no request have no ring.
     await expect(running.sign('none"}', { message })).toRefuseWith('KEY_NOT_FOUND');
+    const call = { untrustedCaller: STRANGER };
+    await expect(running.sign('none"}', { message, call })).toRefuseWith('SIGNING_POLICY_DENIED');
     await expect(running.call(METHODS.sign, Uint8Array.of(0xff))).toRefuseWith('REQUEST_MALFORMED');
     await second(world, running);
     expect(world.logStore.leaves).toHaveLength(before);
@@ -176,11 +181,14 @@ describe('refusals of authenticated callers', () => {
     const { world, running } = await begun(`odd ${socket}`);
     const call = { untrustedCaller: peer(socket) };
     await expect(running.sign('ec', { message, call })).toRefuseWith('SIGNING_POLICY_DENIED');
-    await running.sign('open', { message, call });
     await second(world, running);
-    const [signature, refusal] = leavesOf(world.logStore).slice(-2);
-    expect(signature).toMatchObject({ kind: 'signature', caller: `peer:${socket}` });
-    expect(refusal).toMatchObject({ kind: 'refusal', caller: `peer:${socket}`, count: 1 });
+    const refusal = leavesOf(world.logStore).at(-1);
+    expect(refusal).toMatchObject({
+      kind: 'refusal',
+      caller: undefined,
+      callerId: `peer:${socket}`,
+      count: 1,
+    });
   });
 
   test('wait, and go on being counted, while the log stalls', async () => {
@@ -228,7 +236,7 @@ describe('refusals of authenticated callers', () => {
 });
 
 describe('the counter of refusals', () => {
-  const caller = (n: number) => ({ principal: `peer:${String(n)}`, rank: 'peer' });
+  const caller = (n: number) => ({ name: undefined, identity: `peer:${String(n)}`, rank: 'peer' });
   /** All that was counted. */
   function drained(counter: RefusalCounter) {
     const leaves: ReturnType<RefusalCounter['take']> = [];
@@ -249,15 +257,19 @@ describe('the counter of refusals', () => {
     expect(leaves).toHaveLength(1025);
     const sum = leaves.reduce((counted, { count }) => counted + count, 0);
     expect(sum).toBe(total + 2);
-    expect(leaves[3]).toMatchObject({ caller: 'peer:3', count: 2 });
-    expect(leaves.at(-1)).toMatchObject({ caller: 'others', count: total - 1024 + 1 });
+    expect(leaves[3]).toMatchObject({ callerId: 'peer:3', count: 2 });
+    expect(leaves.at(-1)).toMatchObject({ callerId: 'others', count: total - 1024 + 1 });
   });
 
   test('has room for others only by ring, rank and reason', () => {
     const counter = new RefusalCounter();
     for (let n = 0; n < 20_000; n += 1) {
       const rank = n % 2 === 0 ? 'peer' : 'mtls';
-      counter.count('ring', { principal: `peer:${String(n)}`, rank }, 'SIGNING_POLICY_DENIED');
+      counter.count(
+        'ring',
+        { name: undefined, identity: `peer:${String(n)}`, rank },
+        'SIGNING_POLICY_DENIED',
+      );
     }
     expect(drained(counter)).toHaveLength(1026);
   });
@@ -266,7 +278,7 @@ describe('the counter of refusals', () => {
     const counter = new RefusalCounter();
     for (let n = 0; n < 12; n += 1) counter.count('ring', caller(n), 'SIGNING_POLICY_DENIED');
     const names = (leaves: ReturnType<RefusalCounter['take']>) =>
-      leaves.map((leaf) => (leaf.kind === 'refusal' ? leaf.caller : ''));
+      leaves.map((leaf) => (leaf.kind === 'refusal' ? leaf.callerId : ''));
     expect(names(counter.take())).toEqual(
       Array.from({ length: 10 }, (_, n) => `peer:${String(n)}`),
     );
@@ -280,16 +292,17 @@ test('a leaf for others is one that readers know, and only in refusals', async (
   const { encodeLeaf } = await import('../../enclave/log/leaf.ts');
   const { parseLeaf } = await import('../../src/tlog/leaf.ts');
   const origin = { timeMs: 1, instanceId: new Uint8Array(16) };
-  const common = { ring: 'ec', caller: 'others', rank: 'peer' } as const;
+  const common = { ring: 'ec', callerId: 'others', rank: 'peer' } as const;
   const refusal = encodeLeaf(
     { kind: 'refusal', ...common, reason: 'SIGNING_POLICY_DENIED', count: 9 },
     origin,
   );
-  expect(parseLeaf(refusal)).toMatchObject({ caller: 'others', count: 9 });
+  expect(parseLeaf(refusal)).toMatchObject({ caller: undefined, callerId: 'others', count: 9 });
   const signature = encodeLeaf(
     {
       kind: 'signature',
       ...common,
+      caller: 'ci',
       version: 1,
       kid: 'k'.repeat(43),
       alg: 'ES256',
@@ -298,5 +311,17 @@ test('a leaf for others is one that readers know, and only in refusals', async (
     },
     origin,
   );
-  expect(() => parseLeaf(signature)).toThrow('caller');
+  expect(() => parseLeaf(signature)).toThrow('callerId');
+});
+
+test('an identity of more than 256 characters stands in a leaf by its digest', () => {
+  const longest = `x509:corp:${'a'.repeat(246)}`;
+  expect(identityInLeaf(longest)).toBe(longest);
+  const longer = `${longest}a`;
+  const digest = createHash('sha256').update(longer).digest('hex');
+  expect(identityInLeaf(longer)).toBe(`sha256:${digest}`);
+  const counter = new RefusalCounter();
+  const caller = { name: undefined, identity: longer, rank: 'mtls' };
+  counter.count('ring', caller, 'SIGNING_POLICY_DENIED');
+  expect(counter.take()).toMatchObject([{ callerId: `sha256:${digest}` }]);
 });

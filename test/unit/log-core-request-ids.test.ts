@@ -4,13 +4,13 @@ import { RequestIds, type RequestIdentity } from '../../enclave/log/request-ids.
 import { TokenFailure } from '../../enclave/ports.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { Refusal } from '../../enclave/wire/error-code.ts';
-import type { UntrustedCaller } from '../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import {
   MAX_KEPT_ANSWERS,
   MAX_KEPT_ANSWERS_OF_CALLER,
   MAX_KEPT_BYTES_OF_CALLER,
 } from '../../enclave/wire/limits.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
+import { SECOND_CALLER, SECOND_PEER } from '../support/fakes/callers.ts';
 import {
   MTLS_CALLER,
   PEER_CALLER,
@@ -109,16 +109,14 @@ describe('a request id', () => {
 
   test('belongs to caller, rank and ring', async () => {
     const bench = await Bench.begin('independent');
-    const stranger: UntrustedCaller = { ...MTLS_CALLER, certificates: [Uint8Array.of(0x30, 0x01)] };
-    const neighbour: UntrustedCaller = { ...PEER_CALLER, socket: 'other' };
     const answers = [
       await bench.sign('ec'),
       await bench.sign('other'),
-      await bench.sign('ec', message, requestId, stranger),
+      await bench.sign('ec', message, requestId, SECOND_CALLER),
       await bench.sign('open', utf8('1')),
-      await bench.sign('open', utf8('2'), requestId, stranger),
+      await bench.sign('open', utf8('2'), requestId, SECOND_CALLER),
       await bench.sign('open', utf8('3'), requestId, PEER_CALLER),
-      await bench.sign('open', utf8('4'), requestId, neighbour),
+      await bench.sign('open', utf8('4'), requestId, SECOND_PEER),
     ];
     expect(new Set(answers).size).toBe(7);
     expect(bench.leaves).toBe(7);

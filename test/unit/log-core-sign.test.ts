@@ -33,7 +33,8 @@ import '../support/matchers.ts';
 
 const message = utf8('release 1.2.3');
 const digest = new Uint8Array(createHash('sha256').update(message).digest());
-const MTLS_PRINCIPAL = `mtls:${createHash('sha256').update(Uint8Array.of(0x30, 0)).digest('hex')}`;
+const CI = { caller: 'ci', callerId: 'spiffe://test.example/ci' };
+const LOCAL = { caller: 'local', callerId: 'peer:local' };
 
 const RINGS = {
   ec: { algorithm: 'ES256' },
@@ -54,11 +55,11 @@ const tokenSignatures = (world: World): number =>
 
 describe('the leaf of a signature', () => {
   test.each([
-    ['ec', { message }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
-    ['hsm', { message }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
-    ['digest', { digest }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
-    ['ed', { message }, PEER_CALLER, 'peer:local', 'peer'],
-    ['ed', { message }, MTLS_CALLER, MTLS_PRINCIPAL, 'mtls'],
+    ['ec', { message }, MTLS_CALLER, CI, 'mtls'],
+    ['hsm', { message }, MTLS_CALLER, CI, 'mtls'],
+    ['digest', { digest }, MTLS_CALLER, CI, 'mtls'],
+    ['ed', { message }, PEER_CALLER, LOCAL, 'peer'],
+    ['ed', { message }, MTLS_CALLER, CI, 'mtls'],
   ] as const)('of ring %s has exactly the members of the specification', async (...row) => {
     const [ring, payload, untrustedCaller, caller, rank] = row;
     const { world, running } = await begun(`leaf ${ring} ${rank}`);
@@ -77,7 +78,7 @@ describe('the leaf of a signature', () => {
       version: 1,
       kid: answer.kid,
       alg: RINGS[ring].algorithm,
-      caller,
+      ...caller,
       rank,
       toBeSignedHash: createHash('sha256').update(input).digest('hex'),
       policyVersion: 1,
@@ -370,13 +371,13 @@ describe('the leaves of a genesis', () => {
     world.tokens.device.initialised = false;
     const again = await world.boot();
     const before = world.tokens.operations.filter((name) => name === 'initToken').length;
-    await expect(again.commitGenesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
+    await expect(again.genesis(manifestOf(RINGS))).toRefuseWith('GENESIS_NOT_ALLOWED', {
       actual: 'log not empty',
     });
     expect(world.tokens.operations.filter((name) => name === 'initToken')).toHaveLength(before);
     expect((await again.status()).phase).toBe(Phase.PHASE_SETUP);
     world.logStore.restore({ leaves: [], sealedEdge: new Uint8Array(0) });
-    await again.commitGenesis(manifestOf(RINGS));
+    await again.genesis(manifestOf(RINGS));
     expect((await again.status()).phase).toBe(Phase.PHASE_SERVING);
   });
 
@@ -384,7 +385,7 @@ describe('the leaves of a genesis', () => {
     const world = new World('no log');
     const running = await world.boot();
     world.logStore.state = () => Promise.reject(new Refusal('LOG_STORE_FAILED'));
-    await expect(running.commitGenesis(manifestOf(RINGS))).toRefuseWith('LOG_UNAVAILABLE', {});
+    await expect(running.genesis(manifestOf(RINGS))).toRefuseWith('LOG_UNAVAILABLE', {});
     expect((await running.status()).phase).toBe(Phase.PHASE_SETUP);
     expect(world.tokens.operations).not.toContain('initToken');
   });

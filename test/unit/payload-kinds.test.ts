@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { RingScope } from '../../enclave/core/policy.ts';
+import type { RingScope } from '../../enclave/wire/policy/ring.ts';
 import { toBeSigned } from '../../enclave/payload/payload.ts';
 import { ALGORITHMS, algorithmRow, type AlgorithmName } from '../../enclave/wire/algorithm.ts';
 import { toHex } from '../../enclave/wire/bytes.ts';
@@ -16,8 +16,8 @@ const scope = (algorithm: AlgorithmName, payloadKind: RingScope['payloadKind']):
   algorithm,
   residency: 'enclave',
   payloadKind,
+  maxBytes: MAX_MESSAGE_BYTES,
   lowestRank: 'mtls',
-  acceptHostAsserted: 'a test',
 });
 
 const digestRequest = (digest: Uint8Array): SignRequest =>

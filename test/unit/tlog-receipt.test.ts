@@ -37,7 +37,7 @@ const kid = 'k'.repeat(43);
 const hex32 = 'ab'.repeat(32);
 
 const key1 = { ring: 'release', version: 1, kid, alg: 'ES256' } as const;
-const call = { caller: `mtls:${hex32}`, rank: 'mtls' } as const;
+const call = { caller: 'ci', callerId: 'spiffe://example.org/ci', rank: 'mtls' } as const;
 const LEAVES: readonly Leaf[] = [
   { kind: 'genesis', clusterId: hex32, genesisDigest: hex32, tokenSerial: '00ff' },
   {

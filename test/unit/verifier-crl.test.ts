@@ -7,10 +7,10 @@ import {
   parseRevocationList,
   type RevocationIssuer,
 } from '../../src/verifier/crl.ts';
-import { DerReader } from '../../src/verifier/der.ts';
-import { readSubjectPublicKeyInfo } from '../../src/verifier/public-key.ts';
+import { DerReader } from '../../enclave/wire/x509/der.ts';
+import { readSubjectPublicKeyInfo } from '../../enclave/wire/x509/public-key.ts';
 import { ECDSA_P256_SHA256 } from '../../src/verifier/signature-profile.ts';
-import { readName, type CertificateName } from '../../src/verifier/x509.ts';
+import { readName, type CertificateName } from '../../enclave/wire/x509/certificate.ts';
 
 const DAY = 24 * 3_600_000;
 const THIS = Date.UTC(2026, 10, 1);

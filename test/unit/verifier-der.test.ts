@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { testPlatform } from '../../scripts/evidence/index.ts';
 import { drawPlatformPki } from '../../src/simulator/platform-pki.ts';
-import { DerError, DerReader } from '../../src/verifier/der.ts';
+import { DerError, DerReader } from '../../enclave/wire/x509/der.ts';
 import { ecdsaDerToP1363 } from '../../src/verifier/ecdsa-form.ts';
 import { decodePemCertificate } from '../../src/verifier/pem.ts';
-import { parseCertificate } from '../../src/verifier/x509.ts';
+import { parseCertificate } from '../../enclave/wire/x509/certificate.ts';
 import { pem } from '../support/evidence-maker.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));

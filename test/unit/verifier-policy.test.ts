@@ -8,6 +8,7 @@ import {
   type Json,
   type JsonObject,
 } from '../support/evidence-maker.ts';
+import { ed25519Key } from '../../scripts/ssh-maker.ts';
 import { matchesSchema } from '../support/json-schema.ts';
 
 const schema = JSON.parse(
@@ -31,7 +32,7 @@ const anchors = good['trustAnchors'] as JsonObject;
 const [anchor = {}] = anchors['anyOf'] as readonly JsonObject[];
 const skip = { rule: 'skip', because: 'a reason' };
 const hex = (bytes: number): string => 'ab'.repeat(bytes);
-const key = (name: string): string => `ssh-ed25519 ${name.repeat(68)}`;
+const key = (name: string): string => ed25519Key(name).line;
 
 const register = (rule: Json): Changes => ({ registers: { ...registers, MR0: rule } });
 const values = (...anyOf: Json[]): Json => ({ rule: 'require', anyOf });
@@ -260,6 +261,11 @@ describe('refused, though the schema can’t say so', () => {
       'a threshold above the number of keys',
       { cluster: { rule: 'require', adminKeys: [key('A')], threshold: 2 } },
       ['/cluster/threshold'],
+    ],
+    [
+      'an admin key that is none',
+      { cluster: { rule: 'require', adminKeys: [`ssh-ed25519 ${'A'.repeat(68)}`], threshold: 1 } },
+      ['/cluster/adminKeys/0'],
     ],
     [
       'an anchor that is no certificate',

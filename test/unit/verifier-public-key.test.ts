@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { keyId } from '../../enclave/core/key-id.ts';
-import { jwkMembers, readSubjectPublicKeyInfo, thumbprint } from '../../src/verifier/public-key.ts';
-import { DerError } from '../../src/verifier/der.ts';
+import { jwkMembers, thumbprint } from '../../src/verifier/public-key.ts';
+import { readSubjectPublicKeyInfo } from '../../enclave/wire/x509/public-key.ts';
+import { DerError } from '../../enclave/wire/x509/der.ts';
 
 const spki = (key: KeyObject): Uint8Array =>
   Uint8Array.from(key.export({ type: 'spki', format: 'der' }));

@@ -1,15 +1,15 @@
 import { constants, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import * as der from '../../src/simulator/der.ts';
-import { DerError, DerReader } from '../../src/verifier/der.ts';
-import { readSubjectPublicKeyInfo, rsaSizeOf } from '../../src/verifier/public-key.ts';
+import { DerError, DerReader } from '../../enclave/wire/x509/der.ts';
+import { readSignatureAlgorithm } from '../../enclave/wire/x509/signature-algorithm.ts';
+import { readSubjectPublicKeyInfo, rsaSizeOf } from '../../enclave/wire/x509/public-key.ts';
 import {
   ECDSA_P256_SHA256,
   ECDSA_P384_SHA384,
   ECDSA_P521_SHA512,
   RSA_PKCS1_SHA256,
   RSA_PSS_SHA384,
-  readSignatureAlgorithm,
 } from '../../src/verifier/signature-profile.ts';
 
 const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -101,6 +101,8 @@ describe('limits hold together', () => {
     expect(limits.MAX_RESPONSE_BYTES).toBeLessThan(limits.MAX_FRAME_BYTES);
     // The genesis record is nonce, manifest and the head and tag of its seal.
     expect(limits.MAX_MANIFEST_BYTES + 32 + 58).toBeLessThan(limits.MAX_RECORD_BYTES);
+    expect(limits.MAX_POLICY_BYTES + 58).toBeLessThan(limits.MAX_RECORD_BYTES);
+    expect(limits.MAX_POLICY_REQUEST_BYTES).toBeLessThan(limits.MAX_GRPC_RECEIVE_BYTES);
     expect(limits.MAX_MANIFEST_BYTES).toBeLessThan(limits.MAX_DOCUMENT_REQUEST_BYTES);
   });
 });

@@ -14,7 +14,7 @@ import {
 import { MalformedEvidence, decodingAt } from '../malformed.ts';
 import { ECDSA_P384_SHA384 } from '../signature-profile.ts';
 import { checkEcdsa, sha256 } from '../web-crypto.ts';
-import { parseCertificate, type Certificate } from '../x509.ts';
+import { parseCertificate, type Certificate } from '../../../enclave/wire/x509/certificate.ts';
 
 const LABEL = label('sealwright/simulated-quote/v1');
 const LAYOUT_VERSION = 1;

@@ -4,7 +4,7 @@ import process from 'node:process';
 import { Client, credentials } from '@grpc/grpc-js';
 import { Phase } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
-import { devManifest } from '../../../src/cli/dev-manifest.ts';
+import { genesisManifest } from '../../../src/client/genesis-manifest.ts';
 import type { SealwrightClient, SignInput } from '../../../src/client/client.ts';
 import { SignerError } from '../../../src/client/signer-error.ts';
 import { Algorithm, PayloadKind, type Key } from '../../../src/gen/sealwright/v1/keys.ts';
@@ -34,11 +34,15 @@ async function withClient<T>(
   }
 }
 
-/** One signature of each ring alone, and all in one batch. The keys. */
+/** Rings of the development policy that are there for what they refuse. */
+const REFUSING = /^(?:guest|short|signed|slow|socket)-enclave$/;
+
+/** One signature of each ring alone that signs, and all in one batch. The keys of all. */
 export function signEverything(stack: Stack): Promise<readonly Key[]> {
   return withClient(stack, async (client) => {
     const keys = await client.listKeys();
-    const items = keys.map(({ ring, payloadKind }) => ({
+    const signing = keys.filter(({ ring }) => !REFUSING.test(ring));
+    const items = signing.map(({ ring, payloadKind }) => ({
       ring,
       payload:
         payloadKind === PayloadKind.PAYLOAD_KIND_DIGEST ? digest(32) : message(`signed by ${ring}`),
@@ -52,6 +56,9 @@ export function signEverything(stack: Stack): Promise<readonly Key[]> {
 /** Requests that are wrong, in each way that a caller can have them wrong. */
 const WRONG: readonly ((client: SealwrightClient) => Promise<unknown>)[] = [
   (client) => client.sign({ ring: 'nothing', payload: message('') }),
+  (client) => client.sign({ ring: 'guest-enclave', payload: message('') }),
+  (client) => client.sign({ ring: 'short-enclave', payload: message('x'.repeat(17)) }),
+  (client) => client.sign({ ring: 'signed-enclave', payload: message('') }),
   (client) => client.sign({ ring: 'es256-hsm', payload: digest(32) }),
   (client) => client.sign({ ring: 'es256-digest-enclave', payload: message('') }),
   (client) => client.sign({ ring: 'es256-digest-hsm', payload: digest(31) }),
@@ -72,7 +79,8 @@ const WRONG: readonly ((client: SealwrightClient) => Promise<unknown>)[] = [
     Promise.all(
       [1, 2, 3, 4, 5, 6].map(() => client.getEvidence(new Uint8Array(32), { fresh: true })),
     ),
-  (client) => client.commitGenesis(devManifest()),
+  (client) => client.proposeGenesis(genesisManifest('dev', {})),
+  (client) => client.commitGenesis(new Uint8Array(32), []),
   (client) => client.getEntries(1_000_000, 1),
   (client) => client.sign({ ring: 'es256-hsm', payload: message('') }, { timeoutMs: 1 }),
 ];
@@ -137,7 +145,9 @@ export const commands = (out: (name: string) => string): string[][] => [
   ['evidence', '--out', out('evidence')],
   ['inspect', out('evidence')],
   ['log', 'show', '--first', '0'],
-  ['init', '--manifest', out('in')],
+  ['genesis', 'propose', '--name', 'n', '--policy', out('in'), '--out', out('genesis')],
+  ['genesis', 'approve', out('genesis'), '--reference', out('in')],
+  ['genesis', 'commit', out('genesis'), out('sig')],
   ['no-such-command'],
 ];
 

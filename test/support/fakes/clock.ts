@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../../enclave/ports.ts';
 
-const START_WALL_MS = Date.UTC(2030, 0, 1);
+export const START_WALL_MS = Date.UTC(2030, 0, 1);
 
 export class FakeClock implements Clock {
   #monotonicMs = 1_000;

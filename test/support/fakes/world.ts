@@ -4,11 +4,7 @@ import { Enclave } from '../../../enclave/core/enclave.ts';
 import { noAnchor } from '../../../enclave/core/no-anchor.ts';
 import type { Anchor, OwnProcess } from '../../../enclave/ports.ts';
 import type { AlgorithmName, Residency } from '../../../enclave/wire/algorithm.ts';
-import type { UntrustedCaller } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
-import {
-  CommitGenesisRequest,
-  CommitGenesisResponse,
-} from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
+import type { CommitGenesisResponse } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { ListKeysResponse, type Key } from '../../../enclave/wire/gen/sealwright/v1/keys.ts';
 import {
   SignatureEncoding,
@@ -20,28 +16,37 @@ import {
 import { GetStatusResponse } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
 import type { IncomingCall } from '../../../enclave/wire/link.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
-import { canonicalize, type SignedJson } from '../../../enclave/wire/signed-json.ts';
-import { FakeClock } from './clock.ts';
+import {
+  canonicalize,
+  type SignedJson,
+  type SignedJsonObject,
+} from '../../../enclave/wire/signed-json.ts';
+import {
+  CERTIFIED_CALLERS,
+  MTLS_CALLER,
+  PEER_CALLER,
+  PEER_CALLERS,
+  testPolicy,
+} from './callers.ts';
+import { bearCluster } from '../genesis.ts';
+import { FakeClock, START_WALL_MS } from './clock.ts';
 import { SeededEntropy } from './entropy.ts';
 import { MemoryLogStore } from './memory-log-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import { FakePlatform } from './platform.ts';
 import { FakeTokenModule } from './token.ts';
 
-/** As the host describes a caller with a client certificate. The core does not look inside it. */
-export const MTLS_CALLER: UntrustedCaller = {
-  rank: 3,
-  certificates: [Uint8Array.of(0x30, 0x00)],
-  socket: '',
-};
-
-export const PEER_CALLER: UntrustedCaller = { rank: 4, certificates: [], socket: 'local' };
+export { MTLS_CALLER, PEER_CALLER };
 
 export interface RingOptions {
   readonly algorithm: AlgorithmName;
   readonly residency?: Residency;
   readonly payload?: 'digest' | 'message';
   readonly lowestRank?: 'session' | 'signed' | 'mtls' | 'peer';
+  /** Without: all of the policy that can reach its rank. */
+  readonly callers?: readonly string[];
+  readonly maxBytes?: number;
+  readonly limits?: SignedJsonObject;
 }
 
 /** Member `rings` of a policy from a short form. */
@@ -53,16 +58,32 @@ export function ringsOf(rings: Readonly<Record<string, RingOptions>>): SignedJso
       name,
       algorithm: options.algorithm,
       residency: options.residency ?? 'enclave',
-      payload: { kind: options.payload ?? 'message' },
+      payload: {
+        kind: options.payload ?? 'message',
+        ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+      },
       lowestRank,
       ...(hostAsserted ? { acceptHostAsserted: 'a test' } : {}),
+      callers: options.callers ?? [
+        ...CERTIFIED_CALLERS,
+        ...(lowestRank === 'peer' ? PEER_CALLERS : []),
+      ],
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
     };
   });
 }
 
+export interface ManifestOptions {
+  readonly token?: SignedJson;
+  /** Around which the policy may be applied. */
+  readonly nowMs?: number;
+  /** Members of the policy. */
+  readonly change?: SignedJsonObject;
+}
+
 export function manifestOf(
   rings: Readonly<Record<string, RingOptions>>,
-  token: SignedJson = { use: 'uninitialised' },
+  { token = { use: 'uninitialised' }, nowMs = START_WALL_MS, change = {} }: ManifestOptions = {},
 ): Uint8Array {
   return canonicalize({
     v: 1,
@@ -70,7 +91,7 @@ export function manifestOf(
     name: 'test',
     provisioning: 'init-token',
     token,
-    policy: { v: 1, kind: 'policy', version: 1, rings: ringsOf(rings) },
+    policy: testPolicy(ringsOf(rings), nowMs, change),
   });
 }
 
@@ -142,9 +163,9 @@ export class Running {
     return GetStatusResponse.decode(await this.call(METHODS.getStatus, new Uint8Array(0)));
   }
 
-  async commitGenesis(manifest: Uint8Array): Promise<CommitGenesisResponse> {
-    const request = CommitGenesisRequest.encode({ manifest }).finish();
-    return CommitGenesisResponse.decode(await this.call(METHODS.commitGenesis, request));
+  /** Both steps, with the admin of the tests' policies. */
+  genesis(manifest: Uint8Array): Promise<CommitGenesisResponse> {
+    return bearCluster((method, body) => this.call(method, body), manifest);
   }
 
   async sign(ring: string, options: SignOptions): Promise<SignResponse> {
@@ -204,9 +225,12 @@ export class World {
   }
 
   /** Boots an empty world and commits a genesis. */
-  async begin(rings: Readonly<Record<string, RingOptions>>): Promise<Running> {
+  async begin(
+    rings: Readonly<Record<string, RingOptions>>,
+    change: SignedJsonObject = {},
+  ): Promise<Running> {
     const running = await this.boot();
-    await running.commitGenesis(manifestOf(rings));
+    await running.genesis(manifestOf(rings, { nowMs: this.clock.wallMs(), change }));
     return running;
   }
 

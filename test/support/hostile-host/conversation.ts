@@ -3,7 +3,7 @@ import { utf8 } from '../../../enclave/wire/bytes.ts';
 import type { UntrustedCaller } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import { GetEvidenceRequest } from '../../../enclave/wire/gen/sealwright/v1/attestation.ts';
 import { SignBatchRequest, SignRequest } from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
-import { CommitGenesisRequest } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
+import { ProposeGenesisRequest } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { HOST_METHODS, LOG_METHODS, METHODS } from '../../../enclave/wire/methods.ts';
 import { MTLS_CALLER, PEER_CALLER, signRequest } from '../fakes/world.ts';
 import type { Choices } from './choices.ts';
@@ -56,8 +56,8 @@ export function anyFrame(id: bigint, random: Choices): Uint8Array {
     }
     case 3: {
       const manifest = utf8('{"kind":"genesis"}');
-      const body = CommitGenesisRequest.encode({ manifest }).finish();
-      return requestFrame(id, METHODS.commitGenesis, body, more);
+      const body = ProposeGenesisRequest.encode({ manifest }).finish();
+      return requestFrame(id, METHODS.proposeGenesis, body, more);
     }
     case 4:
       return requestFrame(id, METHODS.signBatch, signBatch(random), more);

@@ -4,15 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { Halt } from '../../../enclave/core/lifecycle.ts';
 import { Refusal, type HaltReason } from '../../../enclave/wire/error-code.ts';
-import {
-  CommitGenesisRequest,
+import type {
   CommitGenesisResponse,
+  ProposeGenesisResponse,
 } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { SignResponse } from '../../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { GetStatusResponse, Phase } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
 import { LinkClosed } from '../../../enclave/wire/link.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
 import { manifestOf, MTLS_CALLER, signRequest, type SignOptions } from '../fakes/world.ts';
+import { bearCluster, commitGenesis, proposeGenesis } from '../genesis.ts';
 import '../matchers.ts';
 import type { Connection } from './connection.ts';
 import { NOTHING } from './frames.ts';
@@ -165,9 +166,19 @@ export class Rig {
     return GetStatusResponse.decode(await this.host.call(METHODS.getStatus, NOTHING));
   }
 
-  async genesis(manifest = manifestOf(RINGS)): Promise<CommitGenesisResponse> {
-    const request = CommitGenesisRequest.encode({ manifest }).finish();
-    return CommitGenesisResponse.decode(await this.host.call(METHODS.commitGenesis, request));
+  propose(manifest = manifestOf(RINGS, { nowMs: Date.now() })): Promise<ProposeGenesisResponse> {
+    return proposeGenesis((method, body) => this.host.call(method, body), manifest);
+  }
+
+  commit(clusterId: Uint8Array, approvals: readonly Uint8Array[]): Promise<CommitGenesisResponse> {
+    return commitGenesis((method, body) => this.host.call(method, body), clusterId, approvals);
+  }
+
+  /** Both steps, with the admin of the tests' policies. */
+  async genesis(
+    manifest = manifestOf(RINGS, { nowMs: Date.now() }),
+  ): Promise<CommitGenesisResponse> {
+    return bearCluster((method, body) => this.host.call(method, body), manifest);
   }
 
   async sign(

@@ -19,12 +19,30 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
-/** The birth of a cluster. */
+/** The birth of a cluster, in two steps. */
 
-/** CommitGenesisRequest carries the manifest of the new cluster. */
-export interface CommitGenesisRequest {
-  /** Required. RFC 8785 JSON as docs/spec/genesis.md defines it, at most 1 MiB. */
+/** ProposeGenesisRequest carries the manifest of the new cluster. */
+export interface ProposeGenesisRequest {
+  /** Required. RFC 8785 JSON as docs/spec/genesis.md defines it, at most 512 KiB. */
   readonly manifest: Uint8Array;
+}
+
+/** ProposeGenesisResponse is what the manifest's admins verify and sign. Nothing was touched. */
+export interface ProposeGenesisResponse {
+  /** 32 bytes. */
+  readonly clusterId: Uint8Array;
+  /** The genesis statement, RFC 8785 JSON: what approvals are signatures over. */
+  readonly statement: Uint8Array;
+  /** Setup evidence over this proposal (docs/spec/evidence.md). */
+  readonly evidence: Uint8Array;
+}
+
+/** CommitGenesisRequest carries who approved the newest proposal. */
+export interface CommitGenesisRequest {
+  /** Required. Exactly 32 bytes, as ProposeGenesis answered them. */
+  readonly clusterId: Uint8Array;
+  /** Required. 1 to 64 SSH signatures over the genesis statement, each at most 4 KiB, armored or binary. */
+  readonly approvals: readonly Uint8Array[];
 }
 
 /** CommitGenesisResponse names the cluster that was born. */
@@ -37,19 +55,19 @@ export interface CommitGenesisResponse {
   readonly rings: number;
 }
 
-function createBaseCommitGenesisRequest(): CommitGenesisRequest {
+function createBaseProposeGenesisRequest(): ProposeGenesisRequest {
   return { manifest: new Uint8Array(0) };
 }
 
-export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
-  encode(message: CommitGenesisRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ProposeGenesisRequest: MessageFns<ProposeGenesisRequest> = {
+  encode(message: ProposeGenesisRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.manifest.length !== 0) {
       writer.uint32(10).bytes(message.manifest);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): CommitGenesisRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ProposeGenesisRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -58,7 +76,7 @@ export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCommitGenesisRequest() as any;
+      const message = createBaseProposeGenesisRequest() as any;
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -82,12 +100,158 @@ export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
     }
   },
 
+  create<I extends Exact<DeepPartial<ProposeGenesisRequest>, I>>(base?: I): ProposeGenesisRequest {
+    return ProposeGenesisRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProposeGenesisRequest>, I>>(object: I): ProposeGenesisRequest {
+    const message = createBaseProposeGenesisRequest() as any;
+    message.manifest = object.manifest ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseProposeGenesisResponse(): ProposeGenesisResponse {
+  return { clusterId: new Uint8Array(0), statement: new Uint8Array(0), evidence: new Uint8Array(0) };
+}
+
+export const ProposeGenesisResponse: MessageFns<ProposeGenesisResponse> = {
+  encode(message: ProposeGenesisResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId.length !== 0) {
+      writer.uint32(10).bytes(message.clusterId);
+    }
+    if (message.statement.length !== 0) {
+      writer.uint32(18).bytes(message.statement);
+    }
+    if (message.evidence.length !== 0) {
+      writer.uint32(26).bytes(message.evidence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProposeGenesisResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProposeGenesisResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clusterId = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statement = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.evidence = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ProposeGenesisResponse>, I>>(base?: I): ProposeGenesisResponse {
+    return ProposeGenesisResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProposeGenesisResponse>, I>>(object: I): ProposeGenesisResponse {
+    const message = createBaseProposeGenesisResponse() as any;
+    message.clusterId = object.clusterId ?? new Uint8Array(0);
+    message.statement = object.statement ?? new Uint8Array(0);
+    message.evidence = object.evidence ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseCommitGenesisRequest(): CommitGenesisRequest {
+  return { clusterId: new Uint8Array(0), approvals: [] };
+}
+
+export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
+  encode(message: CommitGenesisRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId.length !== 0) {
+      writer.uint32(18).bytes(message.clusterId);
+    }
+    for (const v of message.approvals) {
+      writer.uint32(26).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommitGenesisRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommitGenesisRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clusterId = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.approvals.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
   create<I extends Exact<DeepPartial<CommitGenesisRequest>, I>>(base?: I): CommitGenesisRequest {
     return CommitGenesisRequest.fromPartial(base ?? ({} as any));
   },
   fromPartial<I extends Exact<DeepPartial<CommitGenesisRequest>, I>>(object: I): CommitGenesisRequest {
     const message = createBaseCommitGenesisRequest() as any;
-    message.manifest = object.manifest ?? new Uint8Array(0);
+    message.clusterId = object.clusterId ?? new Uint8Array(0);
+    message.approvals = object.approvals?.map((e) => e) || [];
     return message;
   },
 };
@@ -174,7 +338,19 @@ export const CommitGenesisResponse: MessageFns<CommitGenesisResponse> = {
 /** GenesisService is open in phase SETUP only. */
 export type GenesisServiceService = typeof GenesisServiceService;
 export const GenesisServiceService = {
-  /** CommitGenesis checks the manifest, initialises the token, and makes the first state. */
+  /** ProposeGenesis checks the manifest and shows setup evidence of the cluster that would be. */
+  proposeGenesis: {
+    path: "/sealwright.v1.GenesisService/ProposeGenesis" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ProposeGenesisRequest): Buffer =>
+      Buffer.from(ProposeGenesisRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ProposeGenesisRequest => ProposeGenesisRequest.decode(value),
+    responseSerialize: (value: ProposeGenesisResponse): Buffer =>
+      Buffer.from(ProposeGenesisResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ProposeGenesisResponse => ProposeGenesisResponse.decode(value),
+  },
+  /** CommitGenesis checks the approvals, initialises the token, and makes the first state. */
   commitGenesis: {
     path: "/sealwright.v1.GenesisService/CommitGenesis" as const,
     requestStream: false as const,
@@ -188,12 +364,30 @@ export const GenesisServiceService = {
 } as const;
 
 export interface GenesisServiceServer extends UntypedServiceImplementation {
-  /** CommitGenesis checks the manifest, initialises the token, and makes the first state. */
+  /** ProposeGenesis checks the manifest and shows setup evidence of the cluster that would be. */
+  proposeGenesis: handleUnaryCall<ProposeGenesisRequest, ProposeGenesisResponse>;
+  /** CommitGenesis checks the approvals, initialises the token, and makes the first state. */
   commitGenesis: handleUnaryCall<CommitGenesisRequest, CommitGenesisResponse>;
 }
 
 export interface GenesisServiceClient extends Client {
-  /** CommitGenesis checks the manifest, initialises the token, and makes the first state. */
+  /** ProposeGenesis checks the manifest and shows setup evidence of the cluster that would be. */
+  proposeGenesis(
+    request: ProposeGenesisRequest,
+    callback: (error: ServiceError | null, response: ProposeGenesisResponse) => void,
+  ): ClientUnaryCall;
+  proposeGenesis(
+    request: ProposeGenesisRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ProposeGenesisResponse) => void,
+  ): ClientUnaryCall;
+  proposeGenesis(
+    request: ProposeGenesisRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ProposeGenesisResponse) => void,
+  ): ClientUnaryCall;
+  /** CommitGenesis checks the approvals, initialises the token, and makes the first state. */
   commitGenesis(
     request: CommitGenesisRequest,
     callback: (error: ServiceError | null, response: CommitGenesisResponse) => void,

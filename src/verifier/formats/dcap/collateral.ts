@@ -5,10 +5,10 @@
  */
 import { fromHex, utf8 } from '../../../../enclave/wire/bytes.ts';
 import { MAX_CHAIN_LENGTH } from '../../../../enclave/wire/limits.ts';
-import { DerError } from '../../der.ts';
+import { DerError } from '../../../../enclave/wire/x509/der.ts';
 import { decodePemChain } from '../../pem.ts';
 import type { Collateral } from '../../platform-format.ts';
-import { parseCertificate, type Certificate } from '../../x509.ts';
+import { parseCertificate, type Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { leafFirst } from './intel-chain.ts';
 import { StrictJsonError, parseStrictJson, type JsonObject } from './strict-json.ts';
 import { readQeIdentity, readTcbInfo, type QeIdentity, type TcbInfo } from './tcb-info.ts';

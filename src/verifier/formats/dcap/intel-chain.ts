@@ -4,7 +4,7 @@ import { checkPath, type PathFindings } from '../../certificate-path.ts';
 import { judge } from '../../check.ts';
 import { ECDSA_P256_SHA256 } from '../../signature-profile.ts';
 import { isAnchorCertificate, type TrustAnchor } from '../../trust-anchor.ts';
-import type { Certificate } from '../../x509.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 
 export interface IntelChain {
   /** Leaf first, without the root. */

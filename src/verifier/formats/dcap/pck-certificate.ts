@@ -2,9 +2,9 @@
  * What a PCK certificate says of its platform: the SGX extensions ("Intel SGX PCK Certificate and Certificate
  * Revocation List Profile Specification", §1.3.5 and table 4), and the names of Intel's certificates (§1.2, §1.3).
  */
-import { DerReader, TAG } from '../../der.ts';
+import { DerReader, TAG } from '../../../../enclave/wire/x509/der.ts';
 import { toHex } from '../../../../enclave/wire/bytes.ts';
-import type { Certificate } from '../../x509.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 
 export interface PckPlatform {
   /** 16 bytes: names the platform (its package, or the multi-package platform's first). */

@@ -2,7 +2,7 @@
 import { MAX_CHAIN_LENGTH } from '../../../../enclave/wire/limits.ts';
 import { MalformedEvidence, decodingAt } from '../../malformed.ts';
 import { decodePemChain } from '../../pem.ts';
-import { parseCertificate, type Certificate } from '../../x509.ts';
+import { parseCertificate, type Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { leafFirst } from './intel-chain.ts';
 import type { CertificationData } from './quote.ts';
 

@@ -6,7 +6,7 @@ import { checkRevocation, type RevocationFindings } from '../../crl.ts';
 import { ECDSA_P256_SHA256 } from '../../signature-profile.ts';
 import type { TrustAnchor } from '../../trust-anchor.ts';
 import { checkEcdsa } from '../../web-crypto.ts';
-import type { Certificate } from '../../x509.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { CLAUSE } from './clauses.ts';
 import type { DcapCollateral, Given } from './collateral.ts';
 import { checkIntelChain, splitRoot } from './intel-chain.ts';

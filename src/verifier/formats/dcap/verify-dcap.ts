@@ -2,10 +2,10 @@
 import { toHex } from '../../../../enclave/wire/bytes.ts';
 import type { ValidityWindow } from '../../certificate-path.ts';
 import { judge, notChecked, type Check } from '../../check.ts';
-import { DerError } from '../../der.ts';
+import { DerError } from '../../../../enclave/wire/x509/der.ts';
 import type { PlatformVerificationInput } from '../../platform-format.ts';
 import type { TrustAnchor } from '../../trust-anchor.ts';
-import type { Certificate } from '../../x509.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { CLAUSE } from './clauses.ts';
 import {
   qeIdentityName,

@@ -3,7 +3,7 @@ import { concatBytes, equalBytes, fromHex, toHex } from '../../../../enclave/wir
 import { judge, type Check } from '../../check.ts';
 import { ECDSA_P256_SHA256 } from '../../signature-profile.ts';
 import { checkEcdsa, sha256 } from '../../web-crypto.ts';
-import type { Certificate } from '../../x509.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { CLAUSE } from './clauses.ts';
 import { INTEL_NAMES, type PckPlatform } from './pck-certificate.ts';
 import { describeCertification, readPlainIdentifier } from './pck-chain.ts';

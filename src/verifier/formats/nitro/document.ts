@@ -5,7 +5,7 @@
 import { CborError, decodeCbor, type CborMap, type CborValue } from '../../cbor.ts';
 import { decodeCoseSign1, type CoseSign1 } from '../../cose-sign1.ts';
 import { decodingAt, MalformedEvidence } from '../../malformed.ts';
-import { parseCertificate, type Certificate } from '../../x509.ts';
+import { parseCertificate, type Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 
 /** NSM §3.1: the payload has at most 16,384 bytes. */
 const MAX_PAYLOAD_BYTES = 16_384;

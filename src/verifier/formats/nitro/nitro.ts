@@ -4,7 +4,8 @@
  */
 import { toHex } from '../../../../enclave/wire/bytes.ts';
 import { checkPath, type PathProfile } from '../../certificate-path.ts';
-import { judge, moment, notChecked, printable, type Check } from '../../check.ts';
+import { judge, moment, notChecked, type Check } from '../../check.ts';
+import { printable } from '../../../../enclave/wire/printable.ts';
 import { COSE_ALG, COSE_ES384 } from '../../cose-sign1.ts';
 import type {
   PlatformEvidenceFindings,

@@ -2,9 +2,9 @@
  * What AMD says in the certificate of a report's signing key: VCEK (57230 ch. 3) or VLEK (58369). The words are
  * believed only when the chain holds.
  */
-import { printable } from '../../check.ts';
-import { DerError, DerReader, TAG } from '../../der.ts';
-import type { Certificate } from '../../x509.ts';
+import { printable } from '../../../../enclave/wire/printable.ts';
+import { DerError, DerReader, TAG } from '../../../../enclave/wire/x509/der.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { SHORT_CHIP_ID_BYTES, SNP_PRODUCTS, productOfName, type SnpProduct } from './product.ts';
 import { componentsOf, type TcbComponent, type TcbVersion } from './tcb.ts';
 

@@ -4,11 +4,15 @@
  */
 import { isAnchorCertificate, type TrustAnchor } from '../../trust-anchor.ts';
 import { judge, type Check } from '../../check.ts';
-import { DerError } from '../../der.ts';
+import { DerError } from '../../../../enclave/wire/x509/der.ts';
 import { MalformedEvidence } from '../../malformed.ts';
 import { decodePemChain } from '../../pem.ts';
 import type { Collateral } from '../../platform-format.ts';
-import { parseCertificate, type Certificate, type CertificateLeniency } from '../../x509.ts';
+import {
+  parseCertificate,
+  type Certificate,
+  type CertificateLeniency,
+} from '../../../../enclave/wire/x509/certificate.ts';
 import { readCertificateTable } from './certificate-table.ts';
 import { CLAUSE } from './consistency.ts';
 import { productOfIssuer, type EndorsementKeyKind } from './endorsement-key.ts';

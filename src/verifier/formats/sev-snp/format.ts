@@ -13,7 +13,7 @@ import type {
 } from '../../platform-format.ts';
 import { ECDSA_P384_SHA384, RSA_PSS_SHA384 } from '../../signature-profile.ts';
 import { checkEcdsa } from '../../web-crypto.ts';
-import type { Certificate } from '../../x509.ts';
+import type { Certificate } from '../../../../enclave/wire/x509/certificate.ts';
 import { appraiseSnp, describeVersion, type SnpFacts } from './appraise.ts';
 import {
   CLAUSE,

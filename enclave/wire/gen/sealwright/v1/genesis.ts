@@ -8,12 +8,30 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { endOfMessage, fieldTag } from "../../../decode-message.ts";
 
-/** The birth of a cluster. */
+/** The birth of a cluster, in two steps. */
 
-/** CommitGenesisRequest carries the manifest of the new cluster. */
-export interface CommitGenesisRequest {
-  /** Required. RFC 8785 JSON as docs/spec/genesis.md defines it, at most 1 MiB. */
+/** ProposeGenesisRequest carries the manifest of the new cluster. */
+export interface ProposeGenesisRequest {
+  /** Required. RFC 8785 JSON as docs/spec/genesis.md defines it, at most 512 KiB. */
   readonly manifest: Uint8Array;
+}
+
+/** ProposeGenesisResponse is what the manifest's admins verify and sign. Nothing was touched. */
+export interface ProposeGenesisResponse {
+  /** 32 bytes. */
+  readonly clusterId: Uint8Array;
+  /** The genesis statement, RFC 8785 JSON: what approvals are signatures over. */
+  readonly statement: Uint8Array;
+  /** Setup evidence over this proposal (docs/spec/evidence.md). */
+  readonly evidence: Uint8Array;
+}
+
+/** CommitGenesisRequest carries who approved the newest proposal. */
+export interface CommitGenesisRequest {
+  /** Required. Exactly 32 bytes, as ProposeGenesis answered them. */
+  readonly clusterId: Uint8Array;
+  /** Required. 1 to 64 SSH signatures over the genesis statement, each at most 4 KiB, armored or binary. */
+  readonly approvals: readonly Uint8Array[];
 }
 
 /** CommitGenesisResponse names the cluster that was born. */
@@ -26,14 +44,127 @@ export interface CommitGenesisResponse {
   readonly rings: number;
 }
 
-function createBaseCommitGenesisRequest(): CommitGenesisRequest {
+function createBaseProposeGenesisRequest(): ProposeGenesisRequest {
   return { manifest: new Uint8Array(0) };
+}
+
+export const ProposeGenesisRequest: MessageFns<ProposeGenesisRequest> = {
+  encode(message: ProposeGenesisRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.manifest.length !== 0) {
+      writer.uint32(10).bytes(message.manifest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProposeGenesisRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProposeGenesisRequest() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.manifest = reader.bytes();
+            continue;
+          }
+        }
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseProposeGenesisResponse(): ProposeGenesisResponse {
+  return { clusterId: new Uint8Array(0), statement: new Uint8Array(0), evidence: new Uint8Array(0) };
+}
+
+export const ProposeGenesisResponse: MessageFns<ProposeGenesisResponse> = {
+  encode(message: ProposeGenesisResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId.length !== 0) {
+      writer.uint32(10).bytes(message.clusterId);
+    }
+    if (message.statement.length !== 0) {
+      writer.uint32(18).bytes(message.statement);
+    }
+    if (message.evidence.length !== 0) {
+      writer.uint32(26).bytes(message.evidence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProposeGenesisResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProposeGenesisResponse() as any;
+      while (reader.pos < end) {
+        const tag = fieldTag(reader);
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clusterId = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statement = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.evidence = reader.bytes();
+            continue;
+          }
+        }
+        reader.skip(tag & 7);
+      }
+      endOfMessage(reader, end);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCommitGenesisRequest(): CommitGenesisRequest {
+  return { clusterId: new Uint8Array(0), approvals: [] };
 }
 
 export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
   encode(message: CommitGenesisRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.manifest.length !== 0) {
-      writer.uint32(10).bytes(message.manifest);
+    if (message.clusterId.length !== 0) {
+      writer.uint32(18).bytes(message.clusterId);
+    }
+    for (const v of message.approvals) {
+      writer.uint32(26).bytes(v!);
     }
     return writer;
   },
@@ -51,12 +182,20 @@ export const CommitGenesisRequest: MessageFns<CommitGenesisRequest> = {
       while (reader.pos < end) {
         const tag = fieldTag(reader);
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
+          case 2: {
+            if (tag !== 18) {
               break;
             }
 
-            message.manifest = reader.bytes();
+            message.clusterId = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.approvals.push(reader.bytes());
             continue;
           }
         }

@@ -2,12 +2,12 @@
  * Certificates (RFC 5280 §4), decoded and not judged. A certificate that is not version 3 DER, that says an
  * extension twice, or whose two algorithm fields differ is undecodable; everything else is for the path rules.
  */
-import { equalBytes, toHex } from '../../enclave/wire/bytes.ts';
-import { MAX_CERTIFICATE_BYTES } from '../../enclave/wire/limits.ts';
-import { printable } from './check.ts';
+import { equalBytes, toHex } from '../bytes.ts';
+import { MAX_CERTIFICATE_BYTES } from '../limits.ts';
+import { printable } from '../printable.ts';
 import { DerReader, TAG, explicitTag, implicitTag } from './der.ts';
 import { readSubjectPublicKeyInfo, type SubjectPublicKeyInfo } from './public-key.ts';
-import { readSignatureAlgorithm } from './signature-profile.ts';
+import { readSignatureAlgorithm } from './signature-algorithm.ts';
 
 export interface CertificateName {
   /** Issuer and subject are compared as bytes: stricter than RFC 5280 §7.1, and nobody here needs case folding. */
