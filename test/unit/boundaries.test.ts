@@ -91,7 +91,8 @@ const planted = [
   'yaml-in-one-file: src/host/imports-yaml.ts → yaml',
 ];
 
-describe('the import rules', () => {
+// All files are read for it; a loaded machine takes its time.
+describe('the import rules', { timeout: 60_000 }, () => {
   test('refuse each planted violation, by its own rule, and nothing else', () => {
     expect(refusedImports(fixtures)).toEqual([...planted].sort());
   });
