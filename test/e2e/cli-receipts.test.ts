@@ -84,7 +84,9 @@ describe('verify-receipt', () => {
     ])
       expect(checks).toMatch(new RegExp(`^ok +${id}: `, 'm'));
     expect(says).toContain('The leaf is about exactly what was given as signed.');
-    expect(says).toContain('was about to sign for dev (spiffe://dev.sealwright.local/caller/dev), rank mtls');
+    expect(says).toContain(
+      'was about to sign for dev (spiffe://dev.sealwright.local/caller/dev), rank mtls',
+    );
   });
 
   test.each([
