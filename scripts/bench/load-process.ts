@@ -39,8 +39,13 @@ export type LoadEvent =
 const MAX_SAMPLES = 50;
 const LONGEST_CALL_MS = 30_000;
 
-function tell(event: LoadEvent): void {
-  process.send?.(event);
+/** Resolves when the event has left this process. */
+function tell(event: LoadEvent): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(event, () => {
+      resolve();
+    });
+  });
 }
 
 async function run(load: Load): Promise<Seen> {
@@ -70,7 +75,7 @@ async function run(load: Load): Promise<Seen> {
   const pause = (ms: number): Promise<unknown> =>
     Promise.race([new Promise((resolve) => setTimeout(resolve, ms)), all]);
   await pause(load.warmUpMs);
-  tell({ event: 'begin' });
+  await tell({ event: 'begin' });
   measuring = true;
   const begun = performance.now();
   await pause(load.forMs);
@@ -83,7 +88,7 @@ async function run(load: Load): Promise<Seen> {
   times.sort((a, b) => a - b);
   const part = (share: number): number => times[Math.floor(calls * share)] ?? NaN;
   const seen = { calls, seconds, p50Ms: part(0.5), p99Ms: part(0.99), samples };
-  tell({ event: 'end', seen });
+  await tell({ event: 'end', seen });
   await all;
   for (const caller of callers) caller.close();
   return seen;
@@ -91,9 +96,7 @@ async function run(load: Load): Promise<Seen> {
 
 process.once('message', (load: Load) => {
   run(load)
-    .catch((error: unknown) => {
-      tell({ event: 'failed', problem: String(error) });
-    })
+    .catch((error: unknown) => tell({ event: 'failed', problem: String(error) }))
     .finally(() => {
       process.disconnect();
     });

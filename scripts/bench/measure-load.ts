@@ -21,8 +21,9 @@ export async function measureLoad(
   const child = forkProcess('load-process.ts');
   let before: number[] = [];
   const figures = await new Promise<LoadFigures>((resolve, reject) => {
-    child.once('exit', (code) => {
-      reject(new Error(`the callers ended with ${String(code)}`));
+    // Not `exit`: that can be seen before the last message is.
+    child.once('disconnect', () => {
+      reject(new Error(`${load.path}: the callers ended without a figure`));
     });
     child.on('message', (event: LoadEvent) => {
       if (event.event === 'failed') reject(new Error(`${load.path}: ${event.problem}`));
