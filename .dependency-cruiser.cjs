@@ -5,7 +5,7 @@
 // Paths are relative to the folder cruised from, so the fixtures see the same rules.
 
 /** Every npm package that may be part of what is measured. enclave/README.md repeats it with reasons. */
-const enclavePackages = ['@bufbuild/protobuf', '@noble/curves', 'pkcs11js'];
+const enclavePackages = ['@bufbuild/protobuf', '@noble/curves', 'hpke', 'pkcs11js'];
 
 const npm = [
   'npm',
@@ -138,7 +138,7 @@ module.exports = {
     ),
     nodeAllowList(
       'wire-hashes-only',
-      'Layouts are hashed; nothing else here needs Node.',
+      'Layouts are hashed and records sealed; nothing else here needs Node.',
       { path: '^enclave/wire/' },
       ['crypto'],
     ),
@@ -176,6 +176,13 @@ module.exports = {
       'Only for ECDSA over a digest that is already there, which Node cannot sign.',
       { path: '^enclave/', pathNot: '^enclave/core/prehashed-ecdsa\\.ts$' },
       { path: inPackage('@noble/curves') },
+    ),
+
+    rule(
+      'hpke-in-one-file',
+      'Who reads that file knows which modes and suites there are.',
+      { path: '^(?:enclave|src|scripts)/', pathNot: '^enclave/wire/session/hpke\\.ts$' },
+      { path: inPackage('hpke') },
     ),
 
     // The adaptors: one effect each.

@@ -22,7 +22,7 @@ export interface Bundle {
   readonly without: readonly string[];
 }
 
-const mainPackages = ['@bufbuild/protobuf', '@noble/curves', '@noble/hashes'] as const;
+const mainPackages = ['@bufbuild/protobuf', '@noble/curves', '@noble/hashes', 'hpke'] as const;
 
 const production: Bundle = {
   entry: 'enclave/main.ts',

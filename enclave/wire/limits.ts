@@ -210,3 +210,34 @@ export const MAX_PLATFORM_CALLS = 16;
 /** After a renewal of evidence that failed: the first pause, doubled each time up to the longest. */
 export const RENEWAL_PAUSE_MS = 1_000;
 export const MAX_RENEWAL_PAUSE_MS = 60_000;
+
+/** Records of one direction of a session (docs/spec/session.md): far below what either AEAD allows under one key. */
+export const MAX_SESSION_RECORDS = 2 ** 24;
+
+/** Streams of a session that are open at once. */
+export const MAX_SESSION_STREAMS = 64;
+
+/** Records of unary calls may overtake each other by this much: four times the calls in flight. */
+export const SESSION_WINDOW = 4096;
+
+/** Life of a session: a caller that lost its rights by a lapsed certificate or a stolen key is out after that at the latest. */
+export const SESSION_MS = 60 * 60 * 1000;
+
+/** From Accept to the first record, and for the caller from Open to Accept. */
+export const SESSION_OPENING_MS = 10_000;
+
+/** Sessions without a record yet, in all, and of one principal: eight of them are needed to keep a ninth out. */
+export const MAX_HALF_OPEN_SESSIONS = 256;
+export const MAX_HALF_OPEN_OF_PRINCIPAL = 32;
+
+/** Sessions of one principal: an instance of its program has one, or two while it succeeds the first. */
+export const MAX_SESSIONS_OF_PRINCIPAL = 64;
+
+/** Sessions in all: 2 KiB each, so 32 MiB. */
+export const MAX_SESSIONS = 16_384;
+
+/** One that was idle for so long gives its place to a new one when there is no other. */
+export const SESSION_IDLE_MS = 60_000;
+
+/** Openings under one HPKE key, all of which are remembered: 16 MiB. */
+export const MAX_OPENINGS_OF_KEY = 2 ** 16;

@@ -62,6 +62,7 @@ const planted = [
   'files-in-platform-and-hsm-only: enclave/wire/imports-fs.ts → fs',
   'generated-code-stands-alone: src/gen/imports-host.ts → src/host/server.ts',
   'host-stands-alone: src/host/imports-client.ts → src/client/signer.ts',
+  'hpke-in-one-file: enclave/core/imports-hpke.ts → hpke',
   'inspector-is-only-asked-whether-it-is-open: enclave/io/imports-inspector.ts → inspector',
   'no-circular: src/host/circle-a.ts → src/host/circle-b.ts',
   'pkcs11-in-hsm-only: enclave/io/imports-pkcs11.ts → pkcs11js',

@@ -1,0 +1,1 @@
+export { CipherSuite } from 'hpke';
