@@ -55,6 +55,11 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     about:
       'every function of PKCS#11 that we call fails with every code, first, middle and last call',
   },
+  'session-records': {
+    project: 'properties',
+    file: 'test/properties/session-records.test.ts',
+    about: 'records of sessions over a network that does everything; none accepted out of rule',
+  },
   'evidence-mutation': {
     project: 'properties',
     file: 'test/properties/platform-mutation.test.ts',
