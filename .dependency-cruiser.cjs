@@ -274,7 +274,7 @@ module.exports = {
       'client-stands-alone',
       'A caller installs the verifier and the client, not the host.',
       { path: '^src/client/' },
-      { path: '^(?:src|enclave)/', pathNot: '^(?:enclave/wire|src/(?:client|gen|tlog|verifier))/' },
+      { path: '^(?:src|enclave)/', pathNot: '^(?:enclave/wire|src/(?:client|gen|pkix|tlog|verifier))/' },
     ),
     rule(
       'host-stands-alone',
@@ -333,7 +333,7 @@ module.exports = {
         path: '^(?:src|enclave)/',
         pathNot: [
           '^enclave/wire/',
-          '^src/(?:client|gen|simulator|tlog|verifier)/',
+          '^src/(?:client|gen|pkix|simulator|tlog|verifier)/',
           '^src/host/process-flags\\.ts$',
         ],
       },

@@ -94,6 +94,11 @@ export default defineConfig(
     },
   },
   {
+    // What a reader would write.
+    files: ['docs/examples/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
+  {
     files: ['**/*.js', '**/*.mjs', '**/*.cjs'],
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: { globals: { module: 'readonly', URL: 'readonly' } },

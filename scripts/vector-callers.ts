@@ -2,7 +2,7 @@
 // key, because its signatures do not vary.
 import { p256 } from '@noble/curves/nist.js';
 import { createECDH, createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
-import * as der from '../src/simulator/der.ts';
+import * as der from '../src/pkix/der.ts';
 import { fixedBytes } from './vector-file.ts';
 
 const ED25519 = der.sequence(der.objectIdentifier('1.3.101.112'));

@@ -1,6 +1,6 @@
 // Certificates of simulated platforms that never existed, with every way to be wrong.
 import { p384 } from '@noble/curves/nist.js';
-import * as der from '../../src/simulator/der.ts';
+import * as der from '../../src/pkix/der.ts';
 import { fixedBytes, sha256 } from '../vector-file.ts';
 import { HOUR_MS, NOW, YEAR_MS } from './bytes.ts';
 import { ecKey, type EcKey } from './keys.ts';

@@ -8,7 +8,7 @@ import { DEFAULT_STATE } from './connection.ts';
 import { SAMPLE_RING } from '../simulator/dev-policy.ts';
 import type { Progress } from './progress.ts';
 import { signFile } from './sign-file.ts';
-import { startCheck } from './signature-check.ts';
+import { startCheck } from '../client/signature-check.ts';
 import { algorithmOf } from './words.ts';
 
 /** The certificates of a state folder may be others than its policy was made for. */

@@ -1,5 +1,5 @@
 /** Appraisal policies as documents: what `reference-values` and `dev` write (docs/spec/appraisal-policy.md). */
-import { encodePem } from '../simulator/x509.ts';
+import { encodePem } from '../pkix/pem.ts';
 import type { Release } from './release-file.ts';
 import {
   parseAppraisalPolicy,

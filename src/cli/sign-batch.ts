@@ -9,7 +9,7 @@ import type { Arguments, Command } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, note, printJson } from './output.ts';
 import { writeOutput } from './output-file.ts';
-import { ENCODINGS } from './signature-check.ts';
+import { ENCODINGS } from '../client/signature-check.ts';
 import type { FileOutcome, RefusedPath, SignedPath } from './sign-files.ts';
 
 export const signBatch: Command = {

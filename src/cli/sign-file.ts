@@ -2,21 +2,19 @@
  * Signs one file: asks for the ring's attested key, sends the message or its digest, and believes the answer only
  * when every check of it holds, those of its receipt included.
  */
-import { createHash, randomBytes, createPublicKey } from 'node:crypto';
-import { ALGORITHMS, algorithmRow } from '../../enclave/wire/algorithm.ts';
+import { algorithmRow } from '../../enclave/wire/algorithm.ts';
 import { MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
 import type { AttestedClient, AttestedKey } from '../client/attested.ts';
 import { requireAll } from '../client/not-believed.ts';
-import { checkSignedAnswer, type SignedRequest } from '../client/signed-answer.ts';
-import { SignatureEncoding } from '../gen/sealwright/v1/signing.ts';
-import type { SignRequest, SignResponse } from '../gen/sealwright/v1/signing.ts';
+import { Preparation, type PreparedRequest } from '../client/prepared.ts';
+import { checkSignedAnswer } from '../client/signed-answer.ts';
+import type { SignResponse } from '../gen/sealwright/v1/signing.ts';
 import type { Receipt } from '../tlog/receipt-file.ts';
 import type { KeyStatement } from '../verifier/index.ts';
 import { CliError, usageError } from './cli-error.ts';
 import { EXIT } from './exit-status.ts';
 import { readAtMost, readChunks } from './input-file.ts';
-import { startCheck } from './signature-check.ts';
-import type { EcdsaEncoding, SignatureCheck } from './signature-check.ts';
+import type { EcdsaEncoding } from '../client/signature-check.ts';
 import { algorithmOf } from './words.ts';
 
 export interface FileToSign {
@@ -37,23 +35,14 @@ export interface SignedFile extends AttestedKey {
 /** Throws CliError, SignerError and NotBelieved. */
 export async function signFile(attested: AttestedClient, file: FileToSign): Promise<SignedFile> {
   const { key, attestation } = await attested.key(file.ring);
-  const { check, ...prepared } = await prepareFile(attested, file, key);
+  const { holds, ...prepared } = await prepareFile(attested, file, key);
   const answer = await attested.service.sign(prepared.request);
   await requireSameVersion(attested, key, answer);
   const asked = { ...prepared, key, attestation };
-  const { checks, receipt } = await checkSignedAnswer(
-    answer,
-    asked,
-    check.accepts(answer.signature),
-  );
+  const { checks, receipt } = await checkSignedAnswer(answer, asked, holds(answer.signature));
   requireAll(checks);
   if (receipt === undefined) throw new Error('an answer without a receipt passed its checks');
   return { key, attestation, answer, receipt };
-}
-
-export interface PreparedFile extends Pick<SignedRequest, 'request' | 'toBeSigned' | 'digest'> {
-  /** Has seen the whole file. */
-  readonly check: SignatureCheck;
 }
 
 /** Reads the file and makes the request for it, with a request id of its own. Throws CliError and SignerError. */
@@ -61,65 +50,36 @@ export async function prepareFile(
   attested: AttestedClient,
   file: FileToSign,
   key: KeyStatement,
-): Promise<PreparedFile> {
+): Promise<PreparedRequest> {
   const { option = '--in' } = file;
   const algorithm = algorithmOf(key);
-  const row = algorithmRow(algorithm);
-  const encoding = file.encoding ?? 'der';
-  if (row.family !== 'ecdsa' && file.encoding !== undefined) {
+  const isEcdsa = algorithmRow(algorithm).family === 'ecdsa';
+  if (!isEcdsa && file.encoding !== undefined) {
     throw usageError(
       `--encoding is given, but ${key.ring} is ${algorithm}`,
       'no --encoding: only ECDSA signatures have two forms',
       'leave --encoding away',
     );
   }
-  const publicKey = createPublicKey({
-    key: Buffer.from(key.publicKey),
-    format: 'der',
-    type: 'spki',
-  });
-  const check = startCheck(algorithm, publicKey, encoding);
-  const hash = 'hash' in row ? createHash(row.hash) : undefined;
-  const take = (chunk: Uint8Array): void => {
-    hash?.update(chunk);
-    check.update(chunk);
-  };
-  const common = {
-    ring: key.ring,
-    algorithm: ALGORITHMS[algorithm].wire,
-    encoding:
-      row.family === 'ecdsa'
-        ? ENCODING_NUMBERS[encoding]
-        : SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED,
-    requestId: Uint8Array.from(randomBytes(16)),
-    declineReceipt: false,
-  };
-
-  if (key.scope.payload === 'digest') {
-    await readChunks(option, file.path, take);
-    const digest = Uint8Array.from(hash?.digest() ?? []);
-    const request: SignRequest = { ...common, payload: { $case: 'digest', value: { digest } } };
-    return { request, check, toBeSigned: digest, digest };
+  const preparation = new Preparation(key, algorithm, file.encoding);
+  const { payload } = key.scope;
+  if (payload === 'digest') {
+    await readChunks(option, file.path, (chunk) => void preparation.take(chunk));
+    return preparation.finish();
   }
-  if (key.scope.payload !== 'message') {
+  if (payload !== 'message') {
     throw new CliError({
       status: EXIT.refused,
-      problem: `${key.ring} signs ${key.scope.payload}, which this command cannot make`,
+      problem: `${key.ring} signs ${payload}, which this command cannot make`,
       expected: 'a ring of payload message or digest',
       wayOut: '"npx sealwright keys list" shows what each ring signs',
     });
   }
   const message = await readAtMost(option, file.path, MAX_MESSAGE_BYTES);
   if (message === undefined) throw await tooLarge(file.path, attested, key);
-  take(message);
-  const request: SignRequest = { ...common, payload: { $case: 'message', value: { message } } };
-  return { request, check, toBeSigned: message, digest: hash?.digest() };
+  preparation.take(message);
+  return preparation.finish();
 }
-
-const ENCODING_NUMBERS = {
-  der: SignatureEncoding.SIGNATURE_ENCODING_ASN1_DER,
-  p1363: SignatureEncoding.SIGNATURE_ENCODING_P1363,
-} as const satisfies Record<EcdsaEncoding, SignatureEncoding>;
 
 async function tooLarge(
   path: string,

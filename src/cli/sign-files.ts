@@ -9,16 +9,12 @@ import {
 } from '../../enclave/wire/limits.ts';
 import type { AttestedClient, AttestedKey } from '../client/attested.ts';
 import { requireAll } from '../client/not-believed.ts';
+import type { PreparedRequest } from '../client/prepared.ts';
 import { checkSignedBatch, type CheckedItem } from '../client/signed-batch.ts';
 import type { SignerError } from '../client/signer-error.ts';
 import { SignRequest, type SignResponse } from '../gen/sealwright/v1/signing.ts';
 import type { Receipt } from '../tlog/receipt-file.ts';
-import {
-  prepareFile,
-  requireSameVersion,
-  type FileToSign,
-  type PreparedFile,
-} from './sign-file.ts';
+import { prepareFile, requireSameVersion, type FileToSign } from './sign-file.ts';
 
 export interface SignedPath {
   readonly kind: 'signed';
@@ -62,7 +58,7 @@ export async function* signFiles(
 
 interface Item {
   readonly path: string;
-  readonly prepared: PreparedFile;
+  readonly prepared: PreparedRequest;
 }
 
 async function signBatch(
@@ -75,11 +71,11 @@ async function signBatch(
   for (const { outcome } of response.results) {
     if (outcome?.$case === 'signed') await requireSameVersion(attested, key, outcome.value);
   }
-  const asked = batch.map(({ prepared: { check, ...request } }) => ({
+  const asked = batch.map(({ prepared: { holds, ...request } }) => ({
     ...request,
     key,
     attestation,
-    signatureHolds: (signature: Uint8Array) => check.accepts(signature),
+    signatureHolds: holds,
   }));
   const { checks, items } = await checkSignedBatch(response, asked);
   requireAll([...checks, ...items.flatMap((item) => (item.kind === 'signed' ? item.checks : []))]);

@@ -7,7 +7,7 @@ import { EXIT } from './exit-status.ts';
 import { hex, note, printJson } from './output.ts';
 import { requireOneStdout, writeOutput } from './output-file.ts';
 import { RECEIPT_FORMATS, encodeAs, formatOf } from './receipt-options.ts';
-import { ENCODINGS } from './signature-check.ts';
+import { ENCODINGS } from '../client/signature-check.ts';
 
 export const sign: Command = {
   name: 'sign',

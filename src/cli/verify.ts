@@ -12,7 +12,7 @@ import { EXIT } from './exit-status.ts';
 import { readChunks, readSmallFile } from './input-file.ts';
 import { keyVersion } from './numbers.ts';
 import { printJson, printText } from './output.ts';
-import { ENCODINGS, algorithmsOf, startCheck } from './signature-check.ts';
+import { ENCODINGS, algorithmsOf, startCheck } from '../client/signature-check.ts';
 
 export const verify: Command = {
   name: 'verify',

@@ -16,7 +16,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { replaceFile } from './private-file.ts';
-import { encodePem, mintCertificate, type Name, type SubjectAltName, type Usage } from './x509.ts';
+import type { Name, SubjectAltName } from '../pkix/names.ts';
+import { encodePem } from '../pkix/pem.ts';
+import { mintCertificate, type Usage } from './x509.ts';
 
 const DAY_MS = 86_400_000;
 const RENEW_BEFORE_MS = 30 * DAY_MS;

@@ -3,7 +3,8 @@
  * attestation key, drawn when the state folder is born. Every subject says SIMULATED.
  */
 import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
-import { mintCertificate, type Name } from './x509.ts';
+import type { Name } from '../pkix/names.ts';
+import { mintCertificate } from './x509.ts';
 
 export interface PlatformPki {
   readonly attestationKey: KeyObject;

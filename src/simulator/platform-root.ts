@@ -14,7 +14,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawPlatformPki } from './platform-pki.ts';
 import { replaceFile } from './private-file.ts';
-import { encodePem } from './x509.ts';
+import { encodePem } from '../pkix/pem.ts';
 
 export interface PlatformRoot {
   readonly rootSecret: Uint8Array;

@@ -3,16 +3,14 @@
  * one shape of name, a closed list of extensions.
  */
 import { createHash, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
-import { isIP } from 'node:net';
-import * as der from './der.ts';
-
-export interface Name {
-  readonly organization: string;
-  readonly commonName: string;
-}
-
-export type SubjectAltName =
-  { readonly dns: string } | { readonly ip: string } | { readonly uri: string };
+import * as der from '../pkix/der.ts';
+import {
+  encodeName,
+  extension,
+  subjectAltNames,
+  type Name,
+  type SubjectAltName,
+} from '../pkix/names.ts';
 
 /** What the certified key may do. */
 export type Usage =
@@ -41,43 +39,10 @@ const KEY_CERT_SIGN = 5;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
-function encodeName(name: Name): der.Der {
-  const attribute = (oid: string, text: string): der.Der =>
-    der.setOfOne(der.sequence(der.objectIdentifier(oid), der.utf8String(text)));
-  return der.sequence(
-    attribute('2.5.4.10', name.organization),
-    attribute('2.5.4.3', name.commonName),
-  );
-}
-
-function extension(oid: string, critical: boolean, value: der.Der): der.Der {
-  const flag = critical ? [der.boolean(true)] : [];
-  return der.sequence(der.objectIdentifier(oid), ...flag, der.octetString(value));
-}
-
 /** RFC 5280 §4.2.1.2, method 1 with SHA-256 cut to 20 bytes (RFC 7093 §2). */
 function keyIdentifier(key: KeyObject): Uint8Array {
   const spki = key.export({ type: 'spki', format: 'der' });
   return createHash('sha256').update(spki).digest().subarray(0, 20);
-}
-
-function ipBytes(address: string): Uint8Array {
-  if (isIP(address) === 4) return Uint8Array.from(address.split('.').map(Number));
-  if (isIP(address) !== 6) throw new RangeError(`not an IP address: ${address}`);
-  // URL writes the one canonical text form, with at most one '::'.
-  const [head = '', tail = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const words = (text: string): string[] => text.split(':').filter((word) => word !== '');
-  const middle = 8 - words(head).length - words(tail).length;
-  const all = [...words(head), ...Array<string>(middle).fill('0'), ...words(tail)];
-  return Uint8Array.from(
-    all.flatMap((word) => [parseInt(word, 16) >> 8, parseInt(word, 16) & 255]),
-  );
-}
-
-function encodeAltName(name: SubjectAltName): der.Der {
-  if ('dns' in name) return der.implicitAscii(2, name.dns);
-  if ('uri' in name) return der.implicitAscii(6, name.uri);
-  return der.implicit(7, ipBytes(name.ip));
 }
 
 function usageExtensions(usage: Usage): der.Der[] {
@@ -100,7 +65,7 @@ function usageExtensions(usage: Usage): der.Der[] {
         constraints(),
         keyUsage(DIGITAL_SIGNATURE),
         extension('2.5.29.37', false, der.sequence(purpose)),
-        extension('2.5.29.17', false, der.sequence(...usage.names.map(encodeAltName))),
+        subjectAltNames(usage.names),
       ];
     }
   }
@@ -137,13 +102,4 @@ export function mintCertificate(request: CertificateRequest): Uint8Array {
   );
   const signature = sign(ecdsa.hash, toBeSigned, issuer.privateKey);
   return der.sequence(toBeSigned, algorithm, der.bitString(signature));
-}
-
-/** PEM of DER bytes (RFC 7468). */
-export function encodePem(label: string, bytes: Uint8Array): string {
-  const lines =
-    Buffer.from(bytes)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }

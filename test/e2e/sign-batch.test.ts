@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { algorithmRow, isAlgorithmName } from '../../enclave/wire/algorithm.ts';
 import { MAX_BATCH_ITEMS, MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
 import { readReference } from '../../src/cli/evidence-options.ts';
-import { startCheck } from '../../src/cli/signature-check.ts';
+import { startCheck } from '../../src/client/signature-check.ts';
 import { AttestedClient, type AttestedKeys } from '../../src/client/attested.ts';
 import type { SealwrightClient, SignInput } from '../../src/client/client.ts';
 import {

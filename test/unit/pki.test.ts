@@ -5,11 +5,11 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as tls from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
-import * as der from '../../src/simulator/der.ts';
+import * as der from '../../src/pkix/der.ts';
 import { callerUri, ensureDevPki, type CertifiedKey } from '../../src/simulator/dev-pki.ts';
 import { drawPlatformPki } from '../../src/simulator/platform-pki.ts';
 import { openPlatformRoot } from '../../src/simulator/platform-root.ts';
-import { encodePem } from '../../src/simulator/x509.ts';
+import { encodePem } from '../../src/pkix/pem.ts';
 import { temporaryFolder } from '../support/platform-process.ts';
 
 const folders: (() => void)[] = [];

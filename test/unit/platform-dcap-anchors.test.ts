@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodePem } from '../../src/simulator/x509.ts';
+import { encodePem } from '../../src/pkix/pem.ts';
 import {
   ROOT,
   TCB_SIGNING,

@@ -1,7 +1,7 @@
 // The DCAP rows of the table "Known verifier bugs" in ../shared/ATTESTATION.md: what each of those verifiers got
 // wrong, done to ours.
 import { describe, expect, test } from 'vitest';
-import { encodePem } from '../../src/simulator/x509.ts';
+import { encodePem } from '../../src/pkix/pem.ts';
 import {
   appraisePlatform,
   parsePlatformPolicy,

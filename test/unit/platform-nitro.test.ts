@@ -10,7 +10,7 @@ import {
   type Writable,
 } from '../../scripts/evidence/nitro/index.ts';
 import { HOUR_MS, NOW, extension, testPlatform } from '../../scripts/evidence/index.ts';
-import * as der from '../../src/simulator/der.ts';
+import * as der from '../../src/pkix/der.ts';
 import {
   MalformedEvidence,
   VENDOR_ROOTS,

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import * as der from '../../src/simulator/der.ts';
+import * as der from '../../src/pkix/der.ts';
 import { extension } from '../../scripts/evidence/index.ts';
 import {
   checkRevocation,

@@ -1,6 +1,6 @@
 import { constants, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import * as der from '../../src/simulator/der.ts';
+import * as der from '../../src/pkix/der.ts';
 import { DerError, DerReader } from '../../enclave/wire/x509/der.ts';
 import { readSignatureAlgorithm } from '../../enclave/wire/x509/signature-algorithm.ts';
 import { readSubjectPublicKeyInfo, rsaSizeOf } from '../../enclave/wire/x509/public-key.ts';

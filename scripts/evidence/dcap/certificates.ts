@@ -1,7 +1,7 @@
 // A PKI of Intel's shape and names that Intel never made: root, PCK CAs, PCK certificate, TCB signing certificate, and
 // the lists of root and CA ("Intel SGX PCK Certificate and CRL Profile Specification").
 import { p256 } from '@noble/curves/nist.js';
-import * as der from '../../../src/simulator/der.ts';
+import * as der from '../../../src/pkix/der.ts';
 import { fixedBytes, fromHex } from '../../vector-file.ts';
 import { NOW, YEAR_MS } from '../bytes.ts';
 import { extension } from '../certificates.ts';

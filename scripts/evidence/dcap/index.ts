@@ -1,5 +1,5 @@
 // TDX and SGX evidence under test roots: for trying the verifier without Intel's platforms, and for tests.
-import { encodePem } from '../../../src/simulator/x509.ts';
+import { encodePem } from '../../../src/pkix/pem.ts';
 import { fixedBytes, fromHex, hex } from '../../vector-file.ts';
 import { NOW, YEAR_MS, type JsonObject } from '../bytes.ts';
 import {

@@ -1,6 +1,6 @@
 // A PKI of AMD's shape that AMD never made: ARK, ASK, ASVK, VCEK, VLEK (57230, 58369) and the ARK's list.
 import { constants, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import * as der from '../../../src/simulator/der.ts';
+import * as der from '../../../src/pkix/der.ts';
 import { NOW, YEAR_MS } from '../bytes.ts';
 import { extension } from '../certificates.ts';
 import type { Product, Tcb } from './report.ts';

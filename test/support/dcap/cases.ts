@@ -1,5 +1,5 @@
 /** TDX and SGX evidence under test roots as cases that run in Node and in a browser. */
-import { encodePem } from '../../../src/simulator/x509.ts';
+import { encodePem } from '../../../src/pkix/pem.ts';
 import {
   ENCLAVE,
   TD_ATTRIBUTES,

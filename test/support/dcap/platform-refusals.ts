@@ -14,7 +14,7 @@ import {
   leafShape,
 } from './cases.ts';
 import { NO_STATUS, NO_TCB_INFO, PCK_LIST, ROOT_LIST, garbage, type Refusal } from './refusal.ts';
-import { encodePem } from '../../../src/simulator/x509.ts';
+import { encodePem } from '../../../src/pkix/pem.ts';
 
 const DAY_MS = 86_400_000;
 const lower = (index: number): readonly number[] =>

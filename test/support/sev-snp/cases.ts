@@ -1,5 +1,5 @@
 /** SEV-SNP evidence under test roots as cases that run in Node and in a browser, and what they must end in. */
-import { encodePem } from '../../../src/simulator/x509.ts';
+import { encodePem } from '../../../src/pkix/pem.ts';
 import {
   makeSnp,
   MEASUREMENT,

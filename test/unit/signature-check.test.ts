@@ -3,8 +3,8 @@ import type { KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { ALGORITHMS, algorithmRow } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName } from '../../enclave/wire/algorithm.ts';
-import { algorithmFits, algorithmsOf, startCheck } from '../../src/cli/signature-check.ts';
-import type { EcdsaEncoding } from '../../src/cli/signature-check.ts';
+import { algorithmFits, algorithmsOf, startCheck } from '../../src/client/signature-check.ts';
+import type { EcdsaEncoding } from '../../src/client/signature-check.ts';
 
 const names = Object.keys(ALGORITHMS) as AlgorithmName[];
 const MESSAGE = Buffer.from('a message, in two chunks');

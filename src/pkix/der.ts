@@ -87,3 +87,10 @@ export const implicit = (number: number, content: Uint8Array): Der => tlv(0x80 |
 
 /** [number] IMPLICIT IA5String. */
 export const implicitAscii = (number: number, text: string): Der => implicit(number, ascii(text));
+
+/** [number] IMPLICIT of a SET or SEQUENCE. */
+export const constructed = (number: number, ...parts: readonly Der[]): Der =>
+  tlv(0xa0 | number, concat(parts));
+
+/** NULL. */
+export const nothing: Der = Uint8Array.of(0x05, 0);

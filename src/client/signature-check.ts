@@ -1,6 +1,6 @@
 /** Checks signatures with node:crypto, chunk by chunk where the algorithm allows it. */
 import { createVerify, constants, verify } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import type { KeyObject, VerifyKeyObjectInput } from 'node:crypto';
 import { ALGORITHMS, algorithmRow } from '../../enclave/wire/algorithm.ts';
 import type { AlgorithmName, AlgorithmRow } from '../../enclave/wire/algorithm.ts';
 
@@ -9,8 +9,11 @@ export const ENCODINGS = ['der', 'p1363'] as const satisfies readonly EcdsaEncod
 
 export interface SignatureCheck {
   update(chunk: Uint8Array): void;
-  /** May be called again with another signature only for EdDSA and ML-DSA: make a new check instead. */
-  accepts(signature: Uint8Array): boolean;
+  /**
+   * May be called again with another signature only for EdDSA and ML-DSA: make a new check instead. `by` is another key
+   * of the same algorithm, when the ring rotated meanwhile.
+   */
+  accepts(signature: Uint8Array, by?: KeyObject): boolean;
 }
 
 /** A check of one signature by this key. The key must fit the algorithm (`algorithmFits`). */
@@ -28,7 +31,7 @@ export function startCheck(
       const bytes = 2 * row.coordinateBytes;
       return {
         ...check,
-        accepts: (signature) => signature.byteLength === bytes && check.accepts(signature),
+        accepts: (signature, by) => signature.byteLength === bytes && check.accepts(signature, by),
       };
     }
     case 'rsa-pkcs1':
@@ -46,14 +49,11 @@ export function startCheck(
   }
 }
 
-function hashing(
-  hash: string,
-  key: Parameters<ReturnType<typeof createVerify>['verify']>[0],
-): SignatureCheck {
+function hashing(hash: string, options: VerifyKeyObjectInput): SignatureCheck {
   const verifier = createVerify(hash);
   return {
     update: (chunk) => void verifier.update(chunk),
-    accepts: (signature) => verifier.verify(key, signature),
+    accepts: (signature, by = options.key) => verifier.verify({ ...options, key: by }, signature),
   };
 }
 
@@ -62,7 +62,7 @@ function whole(key: KeyObject): SignatureCheck {
   const chunks: Uint8Array[] = [];
   return {
     update: (chunk) => void chunks.push(chunk),
-    accepts: (signature) => verify(null, Buffer.concat(chunks), key, signature),
+    accepts: (signature, by = key) => verify(null, Buffer.concat(chunks), by, signature),
   };
 }
 

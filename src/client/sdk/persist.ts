@@ -1,0 +1,34 @@
+/** Tries again as long as that can help: the same bytes under the same request id give the same signature. */
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SignerError } from '../signer-error.ts';
+import { adviceOf } from './errors.ts';
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+const JITTER_STEPS = 1_000;
+/** One attempt: an answer that was lost is asked for again while there is time. */
+const LONGEST_ATTEMPT_MS = 5_000;
+
+/**
+ * Resolves with the first answer. Rejects with the last error when it is none that another try could change, or when
+ * `timeoutMs` are over; never before the first attempt.
+ */
+export async function persist<T>(
+  timeoutMs: number,
+  attempt: (attemptMs: number) => Promise<T>,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const left = end - performance.now();
+    try {
+      return await attempt(Math.max(1, Math.min(left, LONGEST_ATTEMPT_MS)));
+    } catch (error) {
+      if (!(error instanceof SignerError) || adviceOf(error) !== 'retry') throw error;
+      // Between half and all of it: callers that failed together do not come back together.
+      const wait = Math.max(error.retryAfterMs ?? 0, pause * (0.5 + randomInt(JITTER_STEPS) / (2 * JITTER_STEPS)));
+      if (performance.now() + wait >= end) throw error;
+      await sleep(wait);
+    }
+  }
+}

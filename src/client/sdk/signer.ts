@@ -1,0 +1,194 @@
+/** Signs with one ring, and believes nothing that was not checked: key, signature, receipt. */
+import type { JsonWebKey } from 'node:crypto';
+import { isAlgorithmName, type AlgorithmName } from '../../../enclave/wire/algorithm.ts';
+import {
+  DEFAULT_DEADLINE_MS,
+  MAX_DEADLINE_MS,
+  MAX_MESSAGE_BYTES,
+} from '../../../enclave/wire/limits.ts';
+import type { SignResponse } from '../../gen/sealwright/v1/signing.ts';
+import type { Receipt } from '../../tlog/receipt-file.ts';
+import type { KeyStatement } from '../../verifier/index.ts';
+import type { AttestedKey } from '../attested.ts';
+import type { SealwrightClient } from '../client.ts';
+import { requireAll } from '../not-believed.ts';
+import { Preparation, publicKeyOf, type PreparedRequest } from '../prepared.ts';
+import type { EcdsaEncoding } from '../signature-check.ts';
+import { checkSignedAnswer } from '../signed-answer.ts';
+import { checkSignedBatch, type CheckedItem } from '../signed-batch.ts';
+import { batchesOf } from './batches.ts';
+import { explained, explaining, RequestError, type SealwrightError } from './errors.ts';
+import { persist } from './persist.ts';
+import type { TrustedKeys } from './trusted-keys.ts';
+
+/** A message, whole or in chunks. A ring of payload `digest` takes any size: it is hashed here. */
+export type Message = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface SignOptions {
+  /** Of ECDSA signatures: `der` (RFC 3279 §2.2.3), the default, or `p1363` (RFC 7518 §3.4). */
+  readonly encoding?: EcdsaEncoding;
+  /** Over all attempts; 10 seconds for one signature, 60 for a batch. */
+  readonly timeoutMs?: number;
+}
+
+/** A signature that was verified, with its receipt, which was verified too. */
+export interface Signed {
+  readonly signature: Uint8Array;
+  readonly ring: string;
+  readonly version: number;
+  /** RFC 7638 thumbprint of the public key. */
+  readonly kid: string;
+  /** IANA JOSE name. */
+  readonly alg: AlgorithmName;
+  /** What proves that the signature is in the log; `encodeReceipt` makes a file of it. */
+  readonly receipt: Receipt;
+}
+
+/** The attested public key of a ring. */
+export interface RingKey {
+  readonly ring: string;
+  readonly version: number;
+  readonly kid: string;
+  readonly alg: AlgorithmName;
+  readonly publicKey: JsonWebKey & { readonly kid: string; readonly alg: string };
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array;
+}
+
+/** Made by `Sealwright.signer`. All methods reject with SealwrightError. */
+export class Signer {
+  readonly ring: string;
+  readonly #service: SealwrightClient;
+  readonly #keys: TrustedKeys;
+
+  constructor(ring: string, service: SealwrightClient, keys: TrustedKeys) {
+    this.ring = ring;
+    this.#service = service;
+    this.#keys = keys;
+  }
+
+  /** The version that signs now. Rings rotate: ask again rather than keep it for long. */
+  async key(): Promise<RingKey> {
+    const { key } = await explaining(() => this.#keys.current(this.ring));
+    const { ring, version, kid, publicKey: spki } = key;
+    const alg = algorithmOf(key);
+    const jwk = publicKeyOf(key).export({ format: 'jwk' });
+    return { ring, version, kid, alg, publicKey: { ...jwk, kid, alg }, spki };
+  }
+
+  sign(message: Message, options: SignOptions = {}): Promise<Signed> {
+    const { timeoutMs = DEFAULT_DEADLINE_MS } = options;
+    return explaining(async () => {
+      const attested = await persist(timeoutMs, () => this.#keys.current(this.ring));
+      const prepared = await prepare(attested.key, message, options);
+      const answer = await persist(timeoutMs, (attemptMs) =>
+        this.#service.sign(prepared.request, { timeoutMs: attemptMs, waitForReady: true }),
+      );
+      const by = await this.#signedBy(attested, answer);
+      const { holds, ...request } = prepared;
+      const asked = { ...request, ...by };
+      const checked = await checkSignedAnswer(answer, asked, holds(answer.signature, by.key));
+      requireAll(checked.checks);
+      return signed(answer, by.key, checked.receipt);
+    });
+  }
+
+  /**
+   * Many messages in as few calls as they fit in. What came of each stands in its place: a signature, or why there is
+   * none. Rejects when an answer as a whole can't be believed or none came.
+   */
+  signBatch(
+    messages: readonly Uint8Array[],
+    options: SignOptions = {},
+  ): Promise<readonly (Signed | SealwrightError)[]> {
+    const { timeoutMs = MAX_DEADLINE_MS } = options;
+    return explaining(async () => {
+      const attested = await persist(timeoutMs, () => this.#keys.current(this.ring));
+      const prepared: PreparedRequest[] = [];
+      for (const message of messages) prepared.push(await prepare(attested.key, message, options));
+      const outcomes: (Signed | SealwrightError)[] = [];
+      for (const batch of batchesOf(prepared))
+        outcomes.push(...(await this.#signBatch(attested, batch, timeoutMs)));
+      return outcomes;
+    });
+  }
+
+  async #signBatch(
+    attested: AttestedKey,
+    batch: readonly PreparedRequest[],
+    timeoutMs: number,
+  ): Promise<(Signed | SealwrightError)[]> {
+    const requests = batch.map(({ request }) => request);
+    const response = await persist(timeoutMs, (attemptMs) =>
+      this.#service.signBatch(requests, { timeoutMs: attemptMs, waitForReady: true }),
+    );
+    const answers = response.results.flatMap(({ outcome }) =>
+      outcome?.$case === 'signed' ? [outcome.value] : [],
+    );
+    // A batch is signed by one version, unless the ring rotated within it: then its latest is asked for.
+    const latest = answers.toSorted((a, b) => b.version - a.version)[0];
+    const by = latest === undefined ? attested : await this.#signedBy(attested, latest);
+    const asked = batch.map(({ holds, ...request }, i) => {
+      const outcome = response.results[i]?.outcome;
+      const old = outcome?.$case === 'signed' && outcome.value.version === attested.key.version;
+      const key = old ? attested : by;
+      return {
+        ...request,
+        ...key,
+        signatureHolds: (signature: Uint8Array) => holds(signature, key.key),
+      };
+    });
+    const { checks, items } = await checkSignedBatch(response, asked);
+    requireAll(checks);
+    return items.map((item, i) => outcomeOf(item, asked[i]?.key ?? by.key));
+  }
+
+  /** A ring may rotate between two calls: that is no lie when the enclave vouches for the new version. */
+  async #signedBy(attested: AttestedKey, answer: SignResponse): Promise<AttestedKey> {
+    if (answer.ring !== this.ring || answer.version <= attested.key.version) return attested;
+    const current = await this.#keys.renewed(this.ring);
+    return current.key.version >= answer.version ? current : attested;
+  }
+}
+
+function outcomeOf(item: CheckedItem, key: KeyStatement): Signed | SealwrightError {
+  if (item.kind === 'refused') return explained(item.error) as SealwrightError;
+  requireAll(item.checks);
+  return signed(item.answer, key, item.receipt);
+}
+
+async function prepare(
+  key: KeyStatement,
+  message: Message,
+  { encoding }: SignOptions,
+): Promise<PreparedRequest> {
+  const preparation = new Preparation(key, algorithmOf(key), encoding);
+  const chunks = message instanceof Uint8Array ? [message] : message;
+  for await (const chunk of chunks) {
+    if (preparation.take(chunk)) continue;
+    const limit = `at most ${String(MAX_MESSAGE_BYTES)} bytes`;
+    throw new RequestError(
+      'MESSAGE_TOO_LARGE',
+      `ring ${key.ring} signs messages of ${limit}; a ring of payload digest signs any size`,
+      { ring: key.ring, limitBytes: String(MAX_MESSAGE_BYTES) },
+    );
+  }
+  return preparation.finish();
+}
+
+/** Throws RequestError for an algorithm of a later release. */
+function algorithmOf({ ring, alg }: Pick<KeyStatement, 'ring' | 'alg'>): AlgorithmName {
+  if (isAlgorithmName(alg)) return alg;
+  const problem = `this release does not know ${alg}, the algorithm of ring ${ring}`;
+  throw new RequestError('ALGORITHM_MISMATCH', problem, { ring, actual: alg });
+}
+
+function signed(
+  { signature, version }: SignResponse,
+  key: KeyStatement,
+  receipt: Receipt | undefined,
+): Signed {
+  if (receipt === undefined) throw new Error('an answer without a receipt passed its checks');
+  const { ring, kid } = key;
+  return { signature, ring, version, kid, alg: algorithmOf(key), receipt };
+}
