@@ -77,6 +77,7 @@ has_file /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so \
 if [ "$with_interop" = yes ]; then
   command -v openssl >/dev/null 2>&1 || optional="$optional openssl"
   has_file /usr/lib/python3/dist-packages/grpc || optional="$optional python3-grpcio"
+  has_file /usr/lib/python3/dist-packages/cryptography || optional="$optional python3-cryptography"
   command -v go >/dev/null 2>&1 || optional="$optional golang-go"
   has_file /usr/share/gocode/src/golang.org/x/mod/sumdb || optional="$optional golang-golang-x-mod-dev"
   command -v chromium >/dev/null 2>&1 || optional="$optional chromium"

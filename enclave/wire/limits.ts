@@ -241,3 +241,12 @@ export const SESSION_IDLE_MS = 60_000;
 
 /** Openings under one HPKE key, all of which are remembered: 16 MiB. */
 export const MAX_OPENINGS_OF_KEY = 2 ** 16;
+
+/** How far ahead a signed call may be void: that long its id is remembered, and that long a start refuses (docs/spec/signed-call.md). */
+export const SIGNED_CALL_MS = 60_000;
+
+/** Ids of signed calls that are remembered: four thousand a second, half of what one core verifies; 150 bytes each, 40 MiB. */
+export const MAX_SIGNED_CALLS = 262_144;
+
+/** Those of one principal: a thousand calls a second, and three others keep their places. */
+export const MAX_SIGNED_CALLS_OF_PRINCIPAL = MAX_SIGNED_CALLS / 4;

@@ -14,7 +14,7 @@ import {
 } from '../../wire/session/accept-message.ts';
 import { nodeAead } from '../../wire/session/aead.ts';
 import { EnclaveRecords } from '../../wire/session/enclave-records.ts';
-import type { Hpke} from '../../wire/session/hpke.ts';
+import type { Hpke } from '../../wire/session/hpke.ts';
 import { HpkeError, type HpkePair, type RecipientContext } from '../../wire/session/hpke.ts';
 import {
   parseOpen,

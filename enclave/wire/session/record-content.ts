@@ -45,6 +45,12 @@ export interface ResponseContent extends Place {
 
 const METHOD = /^\/[A-Za-z0-9_.]+\/[A-Za-z0-9_]+$/;
 const MAX_METHOD_LENGTH = 128;
+
+/** A full gRPC path, at most 128 characters. Whether there is such a method is not known here. */
+export function isMethodPath(text: string): boolean {
+  return text.length <= MAX_METHOD_LENGTH && METHOD.test(text);
+}
+
 const DETAIL_KEY = /^[A-Za-z]{1,64}$/;
 const MAX_DETAIL_KEY_LENGTH = 64;
 const MAX_DETAILS = 16;
@@ -84,7 +90,7 @@ export function encodeRequest(content: RequestContent): Uint8Array {
 export function parseRequest(content: Uint8Array): RequestContent {
   const reader = new ByteReader(content);
   const method = reader.text(1, MAX_METHOD_LENGTH);
-  if (!METHOD.test(method)) throw new LayoutError('not a method');
+  if (!isMethodPath(method)) throw new LayoutError('not a method');
   const requestId = reader.bytes(REQUEST_ID_BYTES);
   const deadlineMs = reader.u32();
   if (deadlineMs === 0) throw new LayoutError('no deadline');
