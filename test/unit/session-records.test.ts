@@ -112,6 +112,22 @@ describe('records', () => {
     expect(recordRefusal(() => client.receive(late))).toBe('in-reply-to');
   });
 
+  test('a stream that was answered before it ended gives its place back', () => {
+    const { client, enclave } = pairOfEnds({ maxStreams: 1 });
+    for (let i = 0; i < 3; i += 1) {
+      const { record, channel, call } = client.begin(CALL, EMPTY);
+      enclave.receive(record);
+      client.receive(enclave.answer(call, { end: true, body: EMPTY }));
+      client.transportEnded(call);
+      expect(() => client.next(channel, EMPTY, true)).toThrow('no such stream');
+      expect(
+        recordRefusal(() => {
+          enclave.transportEnded(channel);
+        }),
+      ).toBe('truncated');
+    }
+  });
+
   test('the enclave answers a call once, and a unary one in one record', () => {
     const { client, enclave } = pairOfEnds();
     const { call } = enclave.receive(client.unary(CALL, EMPTY).record);

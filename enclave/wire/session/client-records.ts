@@ -118,10 +118,13 @@ export class ClientRecords {
   }
 
   /**
-   * Nobody waits for this call any more. Throws RecordRefused `truncated` when the transport ended before its last
-   * response: what came is a part.
+   * The transport of a call ended, or nobody waits for it any more. Throws RecordRefused `truncated` when its last response
+   * has not come: what came is a part. A stream that was still being sent is given up.
    */
   transportEnded(call: number): void {
+    for (const [channel, stream] of this.#sending) {
+      if (stream.call === call) this.#sending.delete(channel);
+    }
     if (this.#unanswered.delete(call)) throw new RecordRefused('truncated');
   }
 }
