@@ -239,6 +239,9 @@ export const MAX_SESSIONS = 16_384;
 /** One that was idle for so long gives its place to a new one when there is no other. */
 export const SESSION_IDLE_MS = 60_000;
 
+/** Private keys of evidence live on for so long when it is replaced: for callers who have just verified it (PROTOCOLS §2). */
+export const REPLACED_KEY_MS = 120_000;
+
 /** Openings under one HPKE key, all of which are remembered: 16 MiB. */
 export const MAX_OPENINGS_OF_KEY = 2 ** 16;
 

@@ -1,10 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { OpeningKeys } from '../../enclave/core/sessions/opening-keys.ts';
 import { HPKE_SUITE } from '../../enclave/wire/layouts.ts';
 import {
   MAX_HALF_OPEN_OF_PRINCIPAL,
   MAX_HALF_OPEN_SESSIONS,
   MAX_OPENINGS_OF_KEY,
+  REPLACED_KEY_MS,
   SESSION_MS,
   SESSION_OPENING_MS,
 } from '../../enclave/wire/limits.ts';
@@ -156,6 +158,51 @@ describe('an opening', () => {
     await expect(openWith(Array<Uint8Array>(3).fill(new Uint8Array(16_000)))).rejects.toThrow(
       'at most 32768 bytes fit',
     );
+  });
+});
+
+describe('the keys of openings', () => {
+  test('live 120 s longer than their evidence, and no longer, however often that is replaced', async () => {
+    const world = await SessionWorld.start(1);
+    const [first, second, third] = [world.keys[0], await world.newKey(1), await world.newKey(1)];
+    if (first === undefined) throw new RangeError('no key');
+    const keys = new OpeningKeys();
+    const found = (nowMs: number) =>
+      [first, second, third].map(
+        ({ target }) => keys.find(1, target.evidenceDigest, nowMs) !== undefined,
+      );
+    keys.replace([first], 0);
+    expect(found(3_600_000)).toEqual([true, false, false]);
+    keys.replace([second], 4_000_000);
+    keys.replace([third], 4_000_000 + REPLACED_KEY_MS - 1);
+    expect(found(4_000_000 + REPLACED_KEY_MS - 1)).toEqual([true, true, true]);
+    expect(found(4_000_000 + REPLACED_KEY_MS)).toEqual([false, true, true]);
+    expect(found(4_000_000 + 2 * REPLACED_KEY_MS - 1)).toEqual([false, false, true]);
+  });
+
+  test('are found by suite and evidence together', async () => {
+    const world = await SessionWorld.start(1);
+    const { target } = await world.newKey(2);
+    const keys = new OpeningKeys();
+    keys.replace(world.keys, 0);
+    expect(keys.find(2, target.evidenceDigest, 0)?.target).toBe(target);
+    expect(keys.find(1, target.evidenceDigest, 0)).toBeUndefined();
+    expect(keys.find(3, target.evidenceDigest, 0)).toBeUndefined();
+  });
+
+  test('are due when a current one has taken all its openings', async () => {
+    const world = await SessionWorld.start(1);
+    const [key] = world.keys;
+    if (key === undefined) throw new RangeError('no key');
+    const keys = new OpeningKeys();
+    keys.replace([key], 0);
+    expect(keys.usedUp).toBe(false);
+    for (let i = 0; i < MAX_OPENINGS_OF_KEY; i += 1) {
+      key.seen.add(Uint8Array.of(i >> 24, i >> 16, i >> 8, i));
+    }
+    expect(keys.usedUp).toBe(true);
+    keys.replace([await world.newKey(1)], 1);
+    expect(keys.usedUp).toBe(false);
   });
 });
 
