@@ -2,7 +2,7 @@
  * Sessions whose records travel over a network that loses, delays, repeats, reorders, changes, reflects and mixes them. It
  * knows what was sent, so it says of every delivery what the receiver must make of it.
  */
-import { nodeAead } from '../../enclave/wire/session/aead.ts';
+import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import { ClientRecords } from '../../enclave/wire/session/client-records.ts';
 import { EnclaveRecords } from '../../enclave/wire/session/enclave-records.ts';
 import { HEADER_BYTES } from '../../enclave/wire/session/record.ts';

@@ -15,7 +15,7 @@ import {
 import { SeenOpenings } from '../../enclave/core/sessions/seen-openings.ts';
 import { SessionTable } from '../../enclave/core/sessions/session-table.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
-import { nodeAead } from '../../enclave/wire/session/aead.ts';
+import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import {
   openSession,
   type ClientIdentity,

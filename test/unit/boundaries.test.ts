@@ -76,6 +76,7 @@ const planted = [
   'protobuf-wire-runtime-only: enclave/wire/imports-reflection.ts → @bufbuild/protobuf',
   'resolvable: src/host/imports-nothing.ts → ./missing.ts',
   'scripts-are-thin: scripts/imports-host.ts → src/host/server.ts',
+  'sessions-use-no-node: enclave/wire/session/imports-crypto.ts → crypto',
   'sockets-in-io-only: enclave/core/imports-net.ts → net',
   'sockets-in-io-only: enclave/hsm/imports-net.ts → net',
   'sockets-in-io-only: enclave/main-simulated.ts → net',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nodeAead } from '../../enclave/wire/session/aead.ts';
+import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import { ClientRecords } from '../../enclave/wire/session/client-records.ts';
 import { EnclaveRecords } from '../../enclave/wire/session/enclave-records.ts';
 import { MAX_RECORD_BYTES, MIN_RECORD_BYTES } from '../../enclave/wire/session/record.ts';

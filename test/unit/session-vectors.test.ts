@@ -8,7 +8,7 @@ import {
 import { SeenOpenings } from '../../enclave/core/sessions/seen-openings.ts';
 import { SessionTable } from '../../enclave/core/sessions/session-table.ts';
 import { fromHex, toHex } from '../../enclave/wire/bytes.ts';
-import { nodeAead } from '../../enclave/wire/session/aead.ts';
+import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import { AcceptRefused, openSession } from '../../enclave/wire/session/client.ts';
 import { ClientRecords } from '../../enclave/wire/session/client-records.ts';
 import { EnclaveRecords, type SessionRecords } from '../../enclave/wire/session/enclave-records.ts';

@@ -12,7 +12,7 @@ import {
   SESSION_ID_BYTES,
   type SessionFacts,
 } from '../../wire/session/accept-message.ts';
-import { nodeAead } from '../../wire/session/aead.ts';
+import { nodeAead } from '../../wire/session/node-aead.ts';
 import { EnclaveRecords } from '../../wire/session/enclave-records.ts';
 import type { Hpke } from '../../wire/session/hpke.ts';
 import { HpkeError, type HpkePair, type RecipientContext } from '../../wire/session/hpke.ts';
