@@ -81,6 +81,7 @@ if [ "$with_interop" = yes ]; then
   command -v go >/dev/null 2>&1 || optional="$optional golang-go"
   has_file /usr/share/gocode/src/golang.org/x/mod/sumdb || optional="$optional golang-golang-x-mod-dev"
   command -v chromium >/dev/null 2>&1 || optional="$optional chromium"
+  command -v maude >/dev/null 2>&1 || optional="$optional maude"
 fi
 
 if [ -n "$missing$optional" ]; then
