@@ -14,7 +14,7 @@ import { policyDiff } from '../../src/cli/policy/diff.ts';
 import { policyDigest } from '../../src/cli/policy/read-policy.ts';
 import { requireSuccessor } from '../../src/cli/policy/successor.ts';
 import { terminalJson, terminalText } from '../../src/cli/terminal-text.ts';
-import { encodePem } from '../../src/simulator/x509.ts';
+import { encodePem } from '../../src/pkix/pem.ts';
 import { TEST_AUTHORITY } from '../support/fakes/callers.ts';
 import { parsedPolicy, policySource, ringSource, testAdmin } from '../support/policies.ts';
 

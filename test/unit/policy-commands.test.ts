@@ -11,7 +11,7 @@ import {
   problemLine,
   readPolicyFile,
 } from '../../src/cli/policy/read-policy.ts';
-import { encodePem } from '../../src/simulator/x509.ts';
+import { encodePem } from '../../src/pkix/pem.ts';
 import { TEST_AUTHORITY } from '../support/fakes/callers.ts';
 import { testAdmin } from '../support/policies.ts';
 

@@ -4,7 +4,8 @@ import { toHex } from '../../../enclave/wire/bytes.ts';
 import type { UntrustedCaller } from '../../../enclave/wire/gen/sealwright/enclave/v1/frame.ts';
 import type { SignedJson, SignedJsonObject } from '../../../enclave/wire/signed-json.ts';
 import { SshAdmin } from '../../../src/simulator/ssh-admin.ts';
-import { mintCertificate, type Name } from '../../../src/simulator/x509.ts';
+import type { Name } from '../../../src/pkix/names.ts';
+import { mintCertificate } from '../../../src/simulator/x509.ts';
 
 const DAY_MS = 86_400_000;
 /** Whatever a test's clock says. */
