@@ -4,7 +4,7 @@
  */
 import { hash, type KeyObject } from 'node:crypto';
 import { Refusal, type Reason } from '../wire/error-code.ts';
-import type { CallSignedRequest } from '../wire/gen/sealwright/v1/signed_call.ts';
+import type { CallSignedRequest } from '../wire/gen/sealwright/v1/session.ts';
 import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_LENGTH, SIGNED_CALL_MS } from '../wire/limits.ts';
 import { isMethodPath, REQUEST_ID_BYTES } from '../wire/session/record-content.ts';
 import { signedCallInput } from '../wire/signed-call.ts';

@@ -220,6 +220,20 @@ export const MAX_SESSION_STREAMS = 64;
 /** Records of unary calls may overtake each other by this much: four times the calls in flight. */
 export const SESSION_WINDOW = 4096;
 
+/** Open, or a record, in its gRPC message: 64 KiB sealed, with header, tag and the fields around them. */
+export const MAX_SESSION_MESSAGE_BYTES = MAX_REQUEST_BYTES + 1024;
+
+/** A signed call: the largest request that may be made so, a chain, and room for the rest. */
+export const MAX_SIGNED_CALL_BYTES =
+  MAX_BATCH_REQUEST_BYTES + MAX_CHAIN_LENGTH * MAX_CERTIFICATE_BYTES + 4 * 1024;
+
+/** Requests that have arrived in part, in bytes: of a session, twice the largest; of all, as much as calls in flight. */
+export const MAX_PARTS_BYTES_OF_SESSION = 6 * 1024 * 1024;
+export const MAX_PARTS_BYTES = 64 * 1024 * 1024;
+
+/** Records of one request: six times those that the largest needs. */
+export const MAX_PARTS = 256;
+
 /** Life of a session: a caller that lost its rights by a lapsed certificate or a stolen key is out after that at the latest. */
 export const SESSION_MS = 60 * 60 * 1000;
 

@@ -5,6 +5,8 @@ import {
   MAX_EMERGENCY_REQUEST_BYTES,
   MAX_POLICY_REQUEST_BYTES,
   MAX_REQUEST_BYTES,
+  MAX_SESSION_MESSAGE_BYTES,
+  MAX_SIGNED_CALL_BYTES,
 } from './limits.ts';
 
 /** The methods of the link: full gRPC paths towards the enclave, `store/…` words towards the host. */
@@ -21,6 +23,10 @@ export const METHODS = {
   applyPolicy: '/sealwright.v1.PolicyService/ApplyPolicy',
   applyEmergency: '/sealwright.v1.PolicyService/ApplyEmergency',
   getEvidence: '/sealwright.v1.AttestationService/GetEvidence',
+  openSession: '/sealwright.v1.SessionService/OpenSession',
+  callSession: '/sealwright.v1.SessionService/CallSession',
+  streamSession: '/sealwright.v1.SessionService/StreamSession',
+  callSigned: '/sealwright.v1.SessionService/CallSigned',
 } as const satisfies Record<string, string>;
 
 /** Methods whose requests may be larger than MAX_REQUEST_BYTES. */
@@ -30,12 +36,40 @@ const LARGE_REQUESTS = new Map<string, number>([
   [METHODS.signBatch, MAX_BATCH_REQUEST_BYTES],
   [METHODS.applyPolicy, MAX_POLICY_REQUEST_BYTES],
   [METHODS.applyEmergency, MAX_EMERGENCY_REQUEST_BYTES],
+  [METHODS.openSession, MAX_SESSION_MESSAGE_BYTES],
+  [METHODS.callSession, MAX_SESSION_MESSAGE_BYTES],
+  [METHODS.streamSession, MAX_SESSION_MESSAGE_BYTES],
+  [METHODS.callSigned, MAX_SIGNED_CALL_BYTES],
 ]);
 
 /** Largest request of a method, in bytes. */
 export function maxRequestBytes(method: string): number {
   return LARGE_REQUESTS.get(method) ?? MAX_REQUEST_BYTES;
 }
+
+/**
+ * What may be called inside a session. Not a session in a session, and not a genesis: before it there is no cluster whose
+ * enclave a session could be opened with.
+ */
+export const SESSION_CALLS: ReadonlySet<string> = new Set([
+  METHODS.sign,
+  METHODS.signBatch,
+  METHODS.getKey,
+  METHODS.listKeys,
+  METHODS.getStatus,
+  METHODS.explain,
+  METHODS.getPolicy,
+  METHODS.applyPolicy,
+  METHODS.applyEmergency,
+  METHODS.getEvidence,
+]);
+
+/** What may be called by `CallSigned`: what admins approve carries its own signatures. */
+export const SIGNED_CALLS: ReadonlySet<string> = new Set(
+  [...SESSION_CALLS].filter(
+    (method) => method !== METHODS.applyPolicy && method !== METHODS.applyEmergency,
+  ),
+);
 
 export const STORE_METHODS = {
   get: 'store/get',

@@ -136,6 +136,11 @@ export const RPC_STATUS = {
     message: (d) =>
       `Too many calls at once${because(d.limitPerSecond === undefined ? '' : `limit ${d.limitPerSecond}`)}. Slow down and call again with a growing, jittered delay.`,
   },
+  SESSION_REFUSED: {
+    code: Code.UNAUTHENTICATED,
+    message: () =>
+      'There is no such session, or none is opened so. The enclave may have restarted, the session may have ended, or the policy does not know your certificate: verify new evidence and open a new session.',
+  },
   KEY_NOT_FOUND: {
     code: Code.NOT_FOUND,
     resource: 'key',

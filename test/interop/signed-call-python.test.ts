@@ -14,7 +14,7 @@ import { equalBytes, toHex } from '../../enclave/wire/bytes.ts';
 import {
   CallSignedRequest,
   CallSignedResponse,
-} from '../../enclave/wire/gen/sealwright/v1/signed_call.ts';
+} from '../../enclave/wire/gen/sealwright/v1/session.ts';
 import { SignRequest, SignResponse } from '../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import { ensureDevPki, type DevPki } from '../../src/simulator/dev-pki.ts';

@@ -7,7 +7,7 @@ import {
   type AdmittedCall,
 } from '../../enclave/core/signed-calls.ts';
 import { fromHex, toHex } from '../../enclave/wire/bytes.ts';
-import type { CallSignedRequest } from '../../enclave/wire/gen/sealwright/v1/signed_call.ts';
+import type { CallSignedRequest } from '../../enclave/wire/gen/sealwright/v1/session.ts';
 import {
   MAX_SIGNED_CALLS,
   MAX_SIGNED_CALLS_OF_PRINCIPAL,
