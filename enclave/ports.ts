@@ -4,6 +4,7 @@
  */
 import type { AlgorithmName } from './wire/algorithm.ts';
 import type { Hardening } from './wire/hardening.ts';
+import type { SuiteNumber } from './wire/session/suites.ts';
 
 // --- platform -----------------------------------------------------------------------------------
 
@@ -302,4 +303,6 @@ export interface Ports {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly process: OwnProcess;
+  /** Of HPKE keys and sessions, for as long as this process lives (docs/spec/session.md, "Suites"). */
+  readonly suite: SuiteNumber;
 }

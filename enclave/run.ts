@@ -50,6 +50,7 @@ export async function run(launched: Launched, logOver = durable): Promise<void> 
     clock: new SystemClock(),
     entropy: systemEntropy,
     process: launched.process,
+    suite: 1,
   });
   process.once('SIGTERM', () => {
     void drain(enclave, links);

@@ -3,6 +3,7 @@ import type { Ports } from '../../../enclave/ports.ts';
 import { Enclave } from '../../../enclave/core/enclave.ts';
 import { noAnchor } from '../../../enclave/core/no-anchor.ts';
 import type { Anchor, OwnProcess } from '../../../enclave/ports.ts';
+import type { SuiteNumber } from '../../../enclave/wire/session/suites.ts';
 import type { AlgorithmName, Residency } from '../../../enclave/wire/algorithm.ts';
 import type { CommitGenesisResponse } from '../../../enclave/wire/gen/sealwright/v1/genesis.ts';
 import { ListKeysResponse, type Key } from '../../../enclave/wire/gen/sealwright/v1/keys.ts';
@@ -195,6 +196,7 @@ export class World {
   platform = new FakePlatform();
   process: OwnProcess = { fault: undefined, hardening: () => ['no-network', 'own-uid'] };
   anchor: Anchor = noAnchor;
+  suite: SuiteNumber = 1;
   readonly entropy: SeededEntropy;
 
   constructor(seed = 'world', serials: readonly string[] = ['fake-0001']) {
@@ -203,7 +205,7 @@ export class World {
   }
 
   get ports(): Ports {
-    const { store, logStore, clock, tokens, platform, anchor, entropy } = this;
+    const { store, logStore, clock, tokens, platform, anchor, entropy, suite } = this;
     return {
       store,
       logStore,
@@ -211,6 +213,7 @@ export class World {
       tokens,
       anchor,
       entropy,
+      suite,
       process: this.process,
       attester: platform,
       sealer: platform,
