@@ -28,5 +28,6 @@ export async function launchedBySimulator(): Promise<Launched> {
     }),
     linkSocket: launch.linkSocket,
     process: new LinuxProcess(launch),
+    suite: launch.suite,
   };
 }

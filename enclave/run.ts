@@ -15,6 +15,7 @@ export interface Launched {
   /** Path of the Unix socket on which the host is awaited. */
   readonly linkSocket: string;
   readonly process: Ports['process'];
+  readonly suite: Ports['suite'];
 }
 
 /** How long calls in flight may take after SIGTERM. */
@@ -50,7 +51,7 @@ export async function run(launched: Launched, logOver = durable): Promise<void> 
     clock: new SystemClock(),
     entropy: systemEntropy,
     process: launched.process,
-    suite: 1,
+    suite: launched.suite,
   });
   process.once('SIGTERM', () => {
     void drain(enclave, links);

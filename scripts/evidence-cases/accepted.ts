@@ -6,6 +6,7 @@ import {
   NOW,
   REGISTERS,
   YEAR_MS,
+  hpkeClaims,
   makePolicy,
   pem,
   proposalClaim,
@@ -43,6 +44,16 @@ export function acceptedCases(): VectorCase[] {
       bundle: made({ claims: { nonce: hex(NONCE) }, freshness: undefined }),
     }),
     accepted('no-nonce', 'nobody asked for a nonce, and says why', { noNonce: 'from an archive' }),
+    accepted('suite-p256', 'sessions of suite 2', {
+      bundle: made({ claims: hpkeClaims(2) }),
+    }),
+    accepted('suite-hybrid', 'sessions of suite 3', {
+      bundle: made({ claims: hpkeClaims(3) }),
+    }),
+    accepted('setup-suite-hybrid', 'setup evidence of suite 3', {
+      bundle: made({ kind: 'setup', claims: { nonce: hex(NONCE), ...hpkeClaims(3) } }),
+      kind: 'setup',
+    }),
     accepted('shortest-nonce', '16 bytes', {
       bundle: made({ freshness: { nonce: NONCE.subarray(0, 16) } }),
       nonce: NONCE.subarray(0, 16),

@@ -1,5 +1,11 @@
 // Bytes that are no evidence.
-import { NONCE, genesisStatement, proposalClaim, type Changes } from '../evidence/index.ts';
+import {
+  NONCE,
+  genesisStatement,
+  hpkeClaims,
+  proposalClaim,
+  type Changes,
+} from '../evidence/index.ts';
 import { hex, type VectorCase } from '../vector-file.ts';
 import { malformed, made, good } from './asked.ts';
 
@@ -122,6 +128,32 @@ export function undecodableCases(): VectorCase[] {
       '65 words',
       { hardening: Array.from({ length: 65 }, (_, i) => `w${String(i + 100)}`) },
       '/hardening',
+    ),
+    claims(
+      'suite-unknown',
+      'a suite that nobody has',
+      { suite: 'x448-hkdf-sha512-chacha20poly1305' },
+      '/suite',
+    ),
+    claims('suite-number', 'its number', { suite: 1 }, '/suite'),
+    claims('suite-missing', 'no suite', { suite: undefined }, '/suite'),
+    claims(
+      'suite-other-key',
+      'a key of suite 1 under the word of suite 3',
+      { ...hpkeClaims(3), hpkeKey: hpkeClaims(1)['hpkeKey'] },
+      '/hpkeKey',
+    ),
+    claims(
+      'suite-downgrade',
+      'a key of suite 3 under the word of suite 1',
+      { ...hpkeClaims(1), hpkeKey: hpkeClaims(3)['hpkeKey'] },
+      '/hpkeKey',
+    ),
+    claims(
+      'hpke-key-compressed',
+      'a point of suite 2, compressed',
+      { ...hpkeClaims(2), hpkeKey: `02${'11'.repeat(32)}` },
+      '/hpkeKey',
     ),
     claims('nonce-short', '15 bytes', { nonce: '00'.repeat(15) }, '/nonce'),
     claims('nonce-long', '65 bytes', { nonce: '00'.repeat(65) }, '/nonce'),

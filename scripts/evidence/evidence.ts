@@ -159,14 +159,26 @@ export function proposalClaim(changes: Changes = {}): JsonObject {
   );
 }
 
+/** Words and lengths of public keys of docs/spec/session.md, "Suites". */
+const SUITES = {
+  1: { suite: 'x25519-hkdf-sha256-chacha20poly1305', bytes: 32 },
+  2: { suite: 'p256-hkdf-sha256-aes256gcm', bytes: 65 },
+  3: { suite: 'mlkem768-x25519-hkdf-sha256-chacha20poly1305', bytes: 1216 },
+} as const;
+
+/** Claims `suite` and `hpkeKey`; no verifier looks into the key. */
+export function hpkeClaims(number: keyof typeof SUITES): JsonObject {
+  const { suite, bytes } = SUITES[number];
+  return { suite, hpkeKey: hex(Buffer.alloc(bytes, fixedBytes('hpke', 64))) };
+}
+
 const COMMON_CLAIMS: JsonObject = {
   v: 1,
   instanceId: hex(fixedBytes('instance', 16)),
   platform: 'simulated',
   simulated: true,
   svn: 1,
-  hpkeKey: hex(fixedBytes('hpke', 32)),
-  suite: 'x25519-hkdf-sha256-chacha20poly1305',
+  ...hpkeClaims(1),
   hardening: ['no-network', 'own-uid'],
   timeSource: 'host',
   issuedAt: NOW - 60_000,

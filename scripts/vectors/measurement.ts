@@ -66,6 +66,7 @@ const manifest: LaunchManifest = {
   entry: 'simulated',
   nodeFlags: NODE_FLAGS,
   workers: 2,
+  suite: 'x25519-hkdf-sha256-chacha20poly1305',
   moduleName: 'libsofthsm2.so',
   moduleDigest: digestOf('module'),
   moduleOptions: SOFTHSM.options,
@@ -156,6 +157,9 @@ function measurementCases(): VectorCase[] {
     launchCase('mr2-svn', 'a higher security version number', { svn: 2 }),
     launchCase('mr2-flag', 'a flag less', { nodeFlags: NODE_FLAGS.slice(1) }),
     launchCase('mr2-module', 'another module', { moduleDigest: digestOf('other module') }),
+    launchCase('mr2-suite', 'sessions of another suite', {
+      suite: 'mlkem768-x25519-hkdf-sha256-chacha20poly1305',
+    }),
     settingsCase('settings-softhsm', 'the default', SOFTHSM.options, SOFTHSM.environment),
     settingsCase('settings-preload', 'code from elsewhere', {}, { LD_PRELOAD: '/tmp/x.so' }),
     settingsCase('settings-node', 'code from elsewhere', {}, { NODE_OPTIONS: '--require=/tmp/x' }),

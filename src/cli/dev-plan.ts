@@ -1,14 +1,16 @@
 /** From the options of `dev` to what the supervisor starts. */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { SUITE_WORDS, type SuiteWord } from '../../enclave/wire/session/suites.ts';
 import { ConfigError, parseHostConfig } from '../host/config.ts';
 import { ensureDevPki } from '../simulator/dev-pki.ts';
 import type { DevPki } from '../simulator/dev-pki.ts';
+import { DEFAULT_SUITE } from '../simulator/defaults.ts';
 import { LaunchError } from '../simulator/library-closure.ts';
 import { defaultPlatformConfig } from '../simulator/platform-config.ts';
 import type { PlatformConfig } from '../simulator/platform-config.ts';
 import { linkSocket } from '../supervisor/supervisor.ts';
-import { statePaths } from '../supervisor/state-folder.ts';
+import { remember, statePaths, type StateFolder } from '../supervisor/state-folder.ts';
 import { readJsonFile } from './canonical-file.ts';
 import { CliError, usageError } from './cli-error.ts';
 import type { Arguments } from './command.ts';
@@ -109,10 +111,37 @@ export function devPki(state: string, settings: HostSettings): DevPki {
   });
 }
 
-/** `create`: only for a folder that has never had a platform. */
-export function devPlatform(state: string, runFolder: string, create: boolean): PlatformConfig {
+/** What is sealed in a folder opens under the measurement that sealed it, and the suite is part of that. */
+function suiteFor({ path, suite: kept, clusterId }: StateFolder, input: Arguments): SuiteWord {
+  const asked = input.text('suite') ?? kept;
+  const suite = SUITE_WORDS.find((word) => word === asked) ?? DEFAULT_SUITE;
+  if (clusterId !== undefined && suite !== (kept ?? DEFAULT_SUITE)) {
+    throw new CliError({
+      status: EXIT.usage,
+      problem: `${path} holds a cluster with sessions of suite ${kept ?? DEFAULT_SUITE}`,
+      expected: 'that suite: what is sealed there opens for no other launch',
+      wayOut: 'leave --suite away, or name another folder with --state',
+    });
+  }
+  remember(path, { suite });
+  return suite;
+}
+
+/** Only for a folder that has never had a platform may one be made. */
+export function devPlatform(
+  folder: StateFolder,
+  runFolder: string,
+  input: Arguments,
+): PlatformConfig {
+  const { path: stateFolder, isNew: create } = folder;
+  const suite = suiteFor(folder, input);
   try {
-    return defaultPlatformConfig({ stateFolder: state, create, linkSocket: linkSocket(runFolder) });
+    return defaultPlatformConfig({
+      stateFolder,
+      create,
+      linkSocket: linkSocket(runFolder),
+      suite,
+    });
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
     throw new CliError({

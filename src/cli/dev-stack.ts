@@ -93,7 +93,7 @@ export class DevRun {
       const host = devHost(this.#settings, path, runFolder, pki);
       // At genesis only: a later start makes no new admin, whom no policy knows.
       this.#parties = () => devParties(statePaths(path).admin, pki, host.sockets);
-      const platform = devPlatform(path, runFolder, folder.isNew);
+      const platform = devPlatform(folder, runFolder, this.#input);
       this.#progress.step('platform', `simulated: ${SIMULATED_WARNING}`);
       this.#supervisor = new Supervisor({
         state: path,

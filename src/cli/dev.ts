@@ -1,3 +1,4 @@
+import { SUITE_WORDS } from '../../enclave/wire/session/suites.ts';
 import type { SignedJsonObject } from '../../enclave/wire/signed-json.ts';
 import { canonicalJsonFile, readJsonFile } from './canonical-file.ts';
 import { usageError } from './cli-error.ts';
@@ -22,6 +23,11 @@ export const dev: Command = {
     policy: {
       value: 'FILE',
       help: 'JSON with members of the first policy of a new cluster, such as rings, instead of the default ones',
+    },
+    suite: {
+      value: 'WORD',
+      help: 'HPKE suite of sessions, measured and kept with the state folder (default: the first)',
+      oneOf: SUITE_WORDS,
     },
     destroy: { help: 'first wipe the state folder, keys included; only a folder of ours' },
     verbose: { help: 'logs of host and platform on stderr instead of in the state folder' },

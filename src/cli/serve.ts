@@ -11,7 +11,7 @@ export const serve: Command = {
   },
   notes: [
     'The file: {"state": DIR, "host": {"listen", "http", "unixSockets", "tls", "storeFile", "logFolder", "drainSeconds"}, ' +
-      '"platform": {"workers", "module": {"path", "folder", "options", "environment"}}, ' +
+      '"platform": {"workers", "suite", "module": {"path", "folder", "options", "environment"}}, ' +
       '"client": {"caFile", "certFile", "keyFile"}}. All paths are absolute; platform and client may be absent. ' +
       'With client the commands of this computer find the service by --state.',
     'Nothing is born here: a new cluster is made with "npx sealwright genesis propose". The platform is the simulated one, ' +

@@ -14,7 +14,7 @@ const WAYS_OUT = {
   HARDENING_MISSING:
     'give the platform the rights for it (as root, with util-linux and mount), or take the word out of hardening.require',
   PLATFORM_UNAVAILABLE: 'look at the platform and its log, and start again',
-  MEASUREMENT_CHANGED: `run the release that sealed the state; ${START_ANEW}`,
+  MEASUREMENT_CHANGED: `run the release that sealed the state, with its settings (suite, workers, module); ${START_ANEW}`,
   PLATFORM_CHANGED: `bring back the platform, or its folder from a backup; ${START_ANEW}`,
   SEALED_HANDLE_REJECTED: `restore the store, or the token, from a backup; ${START_ANEW}`,
   STATE_MISSING: `restore the store from a backup; ${START_ANEW}`,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { arch } from 'node:process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SUITES } from '../../enclave/wire/session/suites.ts';
 import type { LaunchSources } from './launch-files.ts';
 import { SOFTHSM } from './launch-manifest.ts';
 import { LaunchError } from './library-closure.ts';
@@ -11,6 +12,9 @@ export const REPOSITORY_FOLDER = fileURLToPath(new URL('../..', import.meta.url)
 
 /** Two: one may be killed at its deadline while the other one still signs. */
 export const DEFAULT_WORKERS = 2;
+
+/** Every client has it, and its keys and openings are the smallest. */
+export const DEFAULT_SUITE = SUITES[1].word;
 
 const SOFTHSM_PATHS = [
   '/usr/lib/softhsm/libsofthsm2.so',
@@ -46,5 +50,6 @@ export function defaultSources(module = findSoftHsm()): LaunchSources {
     module,
     settings: SOFTHSM,
     workers: DEFAULT_WORKERS,
+    suite: DEFAULT_SUITE,
   };
 }

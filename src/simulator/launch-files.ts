@@ -3,6 +3,7 @@
  * lie in the platform's private folder.
  */
 import { basename, join } from 'node:path';
+import type { SuiteWord } from '../../enclave/wire/session/suites.ts';
 import type { ModuleSettings } from './launch-manifest.ts';
 import { libraryClosure, readInterpreter, refusePreload } from './library-closure.ts';
 import type { EntryKind } from './measurement.ts';
@@ -18,6 +19,8 @@ export interface LaunchSources {
   readonly module: string;
   readonly settings: ModuleSettings;
   readonly workers: number;
+  /** Of sessions. */
+  readonly suite: SuiteWord;
 }
 
 /** One file to measure. */

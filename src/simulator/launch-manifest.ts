@@ -2,6 +2,7 @@
  * The launch manifest that MR2 measures, and the placeholders by which it names places without naming
  * paths of the host (docs/spec/measurement.md).
  */
+import type { SuiteWord } from '../../enclave/wire/session/suites.ts';
 import { canonicalize } from '../../enclave/wire/signed-json.ts';
 import type { EntryKind } from './measurement.ts';
 
@@ -33,6 +34,7 @@ export interface LaunchManifest {
   readonly entry: EntryKind;
   readonly nodeFlags: readonly string[];
   readonly workers: number;
+  readonly suite: SuiteWord;
   readonly moduleName: string;
   /** SHA-384 of the module. */
   readonly moduleDigest: Uint8Array;
@@ -97,6 +99,7 @@ export function encodeLaunchManifest(manifest: LaunchManifest): Uint8Array {
     entry: manifest.entry,
     nodeFlags: manifest.nodeFlags,
     workers: manifest.workers,
+    suite: manifest.suite,
     module: {
       name: manifest.moduleName,
       sha384: Buffer.from(manifest.moduleDigest).toString('hex'),

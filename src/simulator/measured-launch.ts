@@ -113,6 +113,7 @@ function measureFiles(
     entry: sources.entry,
     nodeFlags: NODE_FLAGS,
     workers: sources.workers,
+    suite: sources.suite,
     moduleName: files.module.name,
     moduleDigest: digest(files.module),
     moduleOptions: sources.settings.options,

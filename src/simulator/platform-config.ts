@@ -1,6 +1,7 @@
 /** The platform's configuration: one JSON file with paths and settings, no secrets (docs/OPERATIONS.md). */
 import { isAbsolute, join, sep } from 'node:path';
-import { defaultSources } from './defaults.ts';
+import { SUITE_WORDS, type SuiteWord } from '../../enclave/wire/session/suites.ts';
+import { DEFAULT_SUITE, defaultSources } from './defaults.ts';
 import { DEFAULT_HARDENING, parseHardening, type HardeningConfig } from './hardening-config.ts';
 import type { LaunchSources } from './launch-files.ts';
 import { moduleSettingsProblems, type ModuleSettings } from './launch-manifest.ts';
@@ -18,6 +19,8 @@ export interface PlatformConfig {
   readonly linkSocket: string;
   /** HSM workers: 1 to 16. */
   readonly workers: number;
+  /** Of sessions (docs/spec/session.md). */
+  readonly suite: SuiteWord;
   readonly module: ModuleSettings & {
     readonly path: string;
     /** What `@folder` stands for: where the module keeps tokens or its configuration. */
@@ -45,6 +48,7 @@ const KEYS = [
   'node',
   'linkSocket',
   'workers',
+  'suite',
   'module',
   'hardening',
 ];
@@ -56,6 +60,7 @@ export function defaultPlatformConfig(request: {
   readonly create: boolean;
   readonly linkSocket: string;
   readonly module?: string;
+  readonly suite?: SuiteWord;
 }): PlatformConfig {
   const sources = defaultSources(request.module);
   return {
@@ -65,6 +70,7 @@ export function defaultPlatformConfig(request: {
     node: sources.node,
     linkSocket: request.linkSocket,
     workers: sources.workers,
+    suite: request.suite ?? sources.suite,
     module: {
       ...sources.settings,
       path: sources.module,
@@ -80,9 +86,9 @@ export function tokenIsOurs({ module, stateFolder }: PlatformConfig): boolean {
 }
 
 export function launchSources(config: PlatformConfig): LaunchSources {
-  const { bundles, node, workers, module } = config;
+  const { bundles, node, workers, suite, module } = config;
   const settings = { options: module.options, environment: module.environment };
-  return { entry: 'simulated', bundles, node, workers, module: module.path, settings };
+  return { entry: 'simulated', bundles, node, workers, suite, module: module.path, settings };
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -127,6 +133,8 @@ export function parsePlatformConfig(value: unknown): PlatformConfig {
   const validWorkers =
     Number.isInteger(workers) && Number(workers) >= 1 && Number(workers) <= MAX_WORKERS;
   if (!validWorkers) problems.push(`/workers: must be an integer from 1 to ${String(MAX_WORKERS)}`);
+  const suite = SUITE_WORDS.find((word) => word === value['suite']);
+  if (suite === undefined) problems.push(`/suite: must be one of ${SUITE_WORDS.join(', ')}`);
   const config: PlatformConfig = {
     stateFolder: path(value, 'stateFolder', ''),
     create: create === true,
@@ -134,6 +142,7 @@ export function parsePlatformConfig(value: unknown): PlatformConfig {
     node: path(value, 'node', ''),
     linkSocket: path(value, 'linkSocket', ''),
     workers: Number(workers),
+    suite: suite ?? DEFAULT_SUITE,
     module: {
       path: path(module, 'path', '/module'),
       folder: path(module, 'folder', '/module'),

@@ -42,7 +42,7 @@ type Members = Readonly<Record<string, unknown>>;
 
 const KEYS = ['state', 'host', 'platform', 'client'];
 const CLIENT_KEYS = ['caFile', 'certFile', 'keyFile'] as const;
-const PLATFORM_KEYS = ['workers', 'module', 'hardening'];
+const PLATFORM_KEYS = ['workers', 'suite', 'module', 'hardening'];
 /** What stands where a run puts its own socket: only for checking. */
 const SOME_SOCKET = '/run/link.sock';
 

@@ -40,6 +40,8 @@ export interface StateFolder {
   readonly isNew: boolean;
   /** The cluster that was born here, hex; undefined before genesis. */
   readonly clusterId: string | undefined;
+  /** Word of the suite of its sessions, when `dev` has chosen one. */
+  readonly suite: string | undefined;
   /** Entries of a wiped folder that are not ours and were left. */
   readonly leftAlone: readonly string[];
   readonly lock: FolderLock;
@@ -86,9 +88,9 @@ export function openStateFolder(
   const lock = lockFolder(path, LOCK);
   try {
     const leftAlone = options.destroy && readMarker(path) !== undefined ? wipe(path) : [];
-    const { rooted, clusterId } = remember(path, {});
+    const { rooted, clusterId, suite } = remember(path, {});
     const isNew = rooted !== true && !existsSync(join(path, 'platform', 'root.json'));
-    return { path, isNew, clusterId, leftAlone, lock };
+    return { path, isNew, clusterId, suite, leftAlone, lock };
   } catch (error) {
     lock.release();
     throw error;
@@ -118,6 +120,8 @@ interface Marker {
   readonly rooted?: true;
   /** A cluster was born here: an empty token is a loss, and no other cluster is made. */
   readonly clusterId?: string;
+  /** Part of the measurement that its state is sealed under. */
+  readonly suite?: string;
 }
 
 /** undefined when there is none of ours. */
@@ -131,7 +135,7 @@ function readMarker(path: string): Marker | undefined {
 }
 
 /** Adds facts to the marker, and makes it when there is none. */
-export function remember(path: string, facts: Pick<Marker, 'rooted' | 'clusterId'>): Marker {
+export function remember(path: string, facts: Omit<Marker, 'v' | 'kind'>): Marker {
   const known = readMarker(path);
   const marker: Marker = { v: 1, kind: KIND, ...known, ...facts };
   const text = `${JSON.stringify(marker)}\n`;

@@ -2,6 +2,7 @@
 import { ObjectReader } from '../../enclave/wire/closed-schema.ts';
 import type { EvidenceKind } from '../../enclave/wire/layouts.ts';
 import { MAX_RINGS, MAX_RING_NAME_LENGTH } from '../../enclave/wire/limits.ts';
+import { SUITES, SUITE_WORDS, suiteOf, type SuiteWord } from '../../enclave/wire/session/suites.ts';
 import { parseSignedJson } from '../../enclave/wire/signed-json.ts';
 import { fromHex } from '../../enclave/wire/bytes.ts';
 import { takeStrings } from './string-array.ts';
@@ -14,9 +15,9 @@ interface CommonClaims {
   readonly platform: string;
   readonly simulated: boolean;
   readonly svn: number;
-  /** 32 bytes, public key of `suite`. */
+  /** Public key of `suite`, as long as docs/spec/session.md says. */
   readonly hpkeKey: Uint8Array;
-  readonly suite: string;
+  readonly suite: SuiteWord;
   /** Words of docs/spec/evidence.md, "Hardening", ascending: what the process found of its own shields. */
   readonly hardening: readonly string[];
   readonly timeSource: string;
@@ -103,13 +104,14 @@ export function parseClaims(bytes: Uint8Array): Claims {
   const reader = new ObjectReader(rest);
   reader.integer('v', 1, 1);
   const kind = reader.oneOf('kind', ['evidence', 'setup']);
+  const suite = reader.oneOf('suite', SUITE_WORDS);
   const common = {
     instanceId: reader.hex('instanceId', 16),
     platform: reader.string('platform', WORD),
     simulated: reader.boolean('simulated'),
     svn: reader.integer('svn', 0, SVN_MAX),
-    hpkeKey: reader.hex('hpkeKey', 32),
-    suite: reader.string('suite', WORD),
+    hpkeKey: reader.hex('hpkeKey', SUITES[suiteOf(suite)].publicKeyBytes),
+    suite,
     hardening: ascending(reader, 'hardening', hardening),
     timeSource: reader.string('timeSource', WORD),
     issuedAtMs: reader.integer('issuedAt', 0),

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { u32 } from '../../enclave/wire/bytes.ts';
 import { PlatformMessage } from '../../enclave/wire/gen/sealwright/enclave/v1/platform.ts';
 import { canonicalize } from '../../enclave/wire/signed-json.ts';
+import { DEFAULT_SUITE } from '../../src/simulator/defaults.ts';
 import { NODE_FLAGS } from '../../src/simulator/launch-manifest.ts';
 import { EmptyHost } from './empty-host.ts';
 
@@ -40,7 +41,11 @@ export class BareEnclave {
           workerEnvironment: {},
           modulePath: '/bin/false',
           workers: 1,
-          launchManifest: canonicalize({ nodeFlags: [...NODE_FLAGS], moduleEnvironment: {} }),
+          launchManifest: canonicalize({
+            nodeFlags: [...NODE_FLAGS],
+            moduleEnvironment: {},
+            suite: DEFAULT_SUITE,
+          }),
           endorsements: [Uint8Array.of(0x30)],
           requiredHardening: [...requiredHardening],
         },

@@ -184,9 +184,10 @@ describe('the file of serve', () => {
     });
     expect(parseServeConfig(good).host['storeFile']).toBe('/state/store.sqlite');
   });
-  test('may name workers, and files for the commands of this computer', () => {
+  test('may name workers, suite, and files for the commands of this computer', () => {
     const client = { caFile: '/a', certFile: '/b', keyFile: '/c' };
-    expect(parseServeConfig({ ...good, platform: { workers: 4 }, client })).toMatchObject({
+    const suite = 'p256-hkdf-sha256-aes256gcm';
+    expect(parseServeConfig({ ...good, platform: { workers: 4, suite }, client })).toMatchObject({
       client,
     });
   });
@@ -194,7 +195,7 @@ describe('the file of serve', () => {
     const pointers = problems({
       state: 'relative',
       host: { tls: {}, listen: 'x', enclaveSocket: '/x' },
-      platform: { workers: 0, speed: 1 },
+      platform: { workers: 0, speed: 1, suite: 1 },
       client: { caFile: 1 },
       typo: true,
     }).map((problem) => problem.split(':')[0]);
@@ -206,6 +207,7 @@ describe('the file of serve', () => {
         '/host/listen',
         '/host/tls/certFile',
         '/platform/workers',
+        '/platform/suite',
         '/platform/speed',
         '/client/caFile',
         '/client/certFile',

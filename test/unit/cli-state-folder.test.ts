@@ -54,6 +54,13 @@ describe('a folder', () => {
     expect(visit()).toMatchObject({ path, isNew: true, clusterId: undefined });
     expect(statSync(path).mode & 0o777).toBe(0o700);
   });
+  test('keeps what is remembered of it, until it is wiped', () => {
+    visit();
+    remember(path, { suite: 'p256-hkdf-sha256-aes256gcm' });
+    remember(path, { clusterId: '00' });
+    expect(visit()).toMatchObject({ suite: 'p256-hkdf-sha256-aes256gcm', clusterId: '00' });
+    expect(visit(true)).toMatchObject({ suite: undefined, clusterId: undefined });
+  });
   test('that is empty is taken', () => {
     mkdirSync(path);
     expect(visit().isNew).toBe(true);

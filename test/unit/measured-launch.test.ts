@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { afterEach, describe, expect, it } from 'vitest';
+import { SUITES } from '../../enclave/wire/session/suites.ts';
 import type { LaunchSources } from '../../src/simulator/launch-files.ts';
 import {
   LaunchError,
@@ -35,7 +36,15 @@ function sources(): LaunchSources {
   const module = join(folder.path, 'module.so');
   writeFileSync(module, readFileSync(library ?? ''));
   const settings = { options: {}, environment: {} };
-  return { entry: 'simulated', bundles, node: '/bin/true', module, settings, workers: 1 };
+  return {
+    entry: 'simulated',
+    bundles,
+    node: '/bin/true',
+    module,
+    settings,
+    workers: 1,
+    suite: SUITES[1].word,
+  };
 }
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');
@@ -130,10 +139,11 @@ describe('private copy', () => {
     );
   });
 
-  it('covers module and workers by MR2', () => {
+  it('covers module, workers and suite by MR2', () => {
     const from = sources();
     const before = copyOf(from);
     expect(copyOf({ ...from, workers: 2 })[2]).not.toBe(before[2]);
+    expect(copyOf({ ...from, suite: SUITES[3].word })[2]).not.toBe(before[2]);
     const bytes = readFileSync(from.module);
     writeFileSync(from.module, Buffer.concat([bytes, Buffer.from([0])]));
     expect(copyOf(from)[2]).not.toBe(before[2]);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SUITES } from '../../enclave/wire/session/suites.ts';
 import { makeVectors } from '../../scripts/vectors/measurement.ts';
 import {
   encodeLaunchManifest,
@@ -166,6 +167,7 @@ describe('launch manifest', () => {
     entry: 'simulated',
     nodeFlags: NODE_FLAGS,
     workers: 2,
+    suite: SUITES[1].word,
     moduleName: 'libsofthsm2.so',
     moduleDigest: Uint8Array.from(createHash('sha384').digest()),
     moduleOptions: SOFTHSM.options,

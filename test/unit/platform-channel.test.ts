@@ -16,6 +16,7 @@ const manifest = (members: Readonly<Record<string, SignedJson>>): Uint8Array =>
   canonicalize({
     nodeFlags: ['--frozen-intrinsics'],
     moduleEnvironment: { SOFTHSM2_CONF: '@config', EMPTY: '' },
+    suite: 'p256-hkdf-sha256-aes256gcm',
     ...members,
   });
 
@@ -252,6 +253,8 @@ describe('launch', () => {
     ['a manifest that is no JSON', { launchManifest: Uint8Array.of(1) }],
     ['a manifest without flags', { launchManifest: manifest({ nodeFlags: {} }) }],
     ['a flag that is none', { launchManifest: manifest({ nodeFlags: [{}] }) }],
+    ['a manifest without a suite', { launchManifest: manifest({ suite: 2 }) }],
+    ['a suite that is none', { launchManifest: manifest({ suite: 'x25519' }) }],
     ['a variable that was not measured', { workerEnvironment: { A: 'b' } }],
     [
       'one variable more than measured',
@@ -265,7 +268,8 @@ describe('launch', () => {
   ];
 
   it('is taken as it is when it is right', () => {
-    expect(checkLaunch(goodLaunch)).toEqual({ ...goodLaunch, nodeFlags: ['--frozen-intrinsics'] });
+    const measured = { nodeFlags: ['--frozen-intrinsics'], suite: 2 };
+    expect(checkLaunch(goodLaunch)).toEqual({ ...goodLaunch, ...measured });
   });
 
   it.each(changes)('is refused with %s, and ends the channel', async (_, change) => {

@@ -64,7 +64,6 @@ describe('claims', () => {
     provisioning: 'adopt',
     simulated: false,
     soHolder: 'nobody',
-    suite: 'p256-hkdf-sha256-aes-256-gcm',
     svn: 2,
     timeSource: 'tee',
     token: { manufacturer: 'x', model: 'y', serial: 'z', channel: 'scp03' },
@@ -72,7 +71,8 @@ describe('claims', () => {
   };
   const change = (name: string, value: Json): Json =>
     other[name] ?? (value as string).replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
-  const names = Object.keys(good.claims).filter((name) => name !== 'v' && name !== 'kind');
+  const alone = ['v', 'kind', 'suite'];
+  const names = Object.keys(good.claims).filter((name) => !alone.includes(name));
 
   test.each(names)('%s, changed on the way, is found by the report data', async (name) => {
     const tampered = { [name]: change(name, good.claims[name] ?? '') };
@@ -80,6 +80,14 @@ describe('claims', () => {
 
     expect(failedChecks(result)).toContain('report-data');
     expect(result.verdict).toBe('contraindicated');
+  });
+
+  test('another suite, with a key of its length, is found by the report data', async () => {
+    const hpkeKey = '04'.repeat(65);
+    const tampered = { suite: 'p256-hkdf-sha256-aes256gcm', hpkeKey };
+    const result = await appraised({ tamperedClaims: tampered });
+
+    expect(failedChecks(result)).toContain('report-data');
   });
 
   test('a nonce that was put into the claims is found by the report data', async () => {

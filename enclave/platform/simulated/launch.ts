@@ -1,6 +1,7 @@
 /** The platform's first message, checked: what was measured, and how to run the rest of it. */
 import { PlatformFailure, type Measurements } from '../../ports.ts';
 import type { Launch } from '../../wire/gen/sealwright/enclave/v1/platform.ts';
+import { suiteOf, type SuiteNumber } from '../../wire/session/suites.ts';
 import { parseSignedJson, type SignedJsonObject } from '../../wire/signed-json.ts';
 import type { PlatformChannel } from './channel.ts';
 
@@ -33,6 +34,8 @@ export interface CheckedLaunch {
   readonly launchManifest: Uint8Array;
   /** Node's flags, as the manifest says. */
   readonly nodeFlags: readonly string[];
+  /** Of sessions, as the manifest says. */
+  readonly suite: SuiteNumber;
   /** Words without which the enclave must not serve. */
   readonly requiredHardening: readonly string[];
   /** DER: attestation key's certificate first, root left out. */
@@ -62,9 +65,13 @@ function absolutePath(value: string, maxLength = MAX_TEXT_LENGTH): string {
 const PLACEHOLDERS = ['@config', '@folder', '@libraries'];
 
 /** What MR2 measures must be what was launched: the environment of the workers, but for the places in it. */
-function checkManifest(bytes: Uint8Array, environment: Launch['workerEnvironment']): string[] {
-  const { nodeFlags, moduleEnvironment } = parseSignedJson(bytes) as SignedJsonObject;
+function checkManifest(
+  bytes: Uint8Array,
+  environment: Launch['workerEnvironment'],
+): Pick<CheckedLaunch, 'nodeFlags' | 'suite'> {
+  const { nodeFlags, moduleEnvironment, suite: word } = parseSignedJson(bytes) as SignedJsonObject;
   check(Array.isArray(nodeFlags) && nodeFlags.every((flag) => typeof flag === 'string'));
+  check(typeof word === 'string');
   const measured = Object.entries(moduleEnvironment ?? {}) as [string, string][];
   check(measured.length === Object.keys(environment).length);
   check(
@@ -72,10 +79,10 @@ function checkManifest(bytes: Uint8Array, environment: Launch['workerEnvironment
       PLACEHOLDERS.includes(value) ? Object.hasOwn(environment, name) : environment[name] === value,
     ),
   );
-  return nodeFlags;
+  return { nodeFlags, suite: suiteOf(word) };
 }
 
-/** Throws PlatformFailure or SignedJsonError for a launch outside the limits of platform.proto. */
+/** Throws PlatformFailure, SignedJsonError or RangeError for a launch outside the limits of platform.proto. */
 export function checkLaunch(launch: Launch): CheckedLaunch {
   const { measurements, workerCommand, endorsements, launchManifest, svn, workers } = launch;
   check(measurements.length === 3);
@@ -92,7 +99,7 @@ export function checkLaunch(launch: Launch): CheckedLaunch {
   check(environment.every(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)));
   const { requiredHardening } = launch;
   check(requiredHardening.length <= MAX_REQUIRED_HARDENING);
-  const nodeFlags = checkManifest(launchManifest, launch.workerEnvironment);
+  const measured = checkManifest(launchManifest, launch.workerEnvironment);
   return {
     measurements: [register(measurements[0]), register(measurements[1]), register(measurements[2])],
     svn,
@@ -103,7 +110,7 @@ export function checkLaunch(launch: Launch): CheckedLaunch {
     modulePath: absolutePath(launch.modulePath),
     workers,
     launchManifest: Uint8Array.from(launchManifest),
-    nodeFlags,
+    ...measured,
     requiredHardening: requiredHardening.map((word) => text(word)),
     endorsements: endorsements.map((certificate) => Uint8Array.from(certificate)),
   };

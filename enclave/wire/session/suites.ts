@@ -33,6 +33,20 @@ export const SUITES = {
 
 export type SuiteNumber = keyof typeof SUITES;
 
+export type SuiteWord = (typeof SUITES)[SuiteNumber]['word'];
+
+const SUITE_NUMBERS = [1, 2, 3] as const satisfies readonly SuiteNumber[];
+
+/** By number. */
+export const SUITE_WORDS: readonly SuiteWord[] = SUITE_NUMBERS.map((suite) => SUITES[suite].word);
+
 export function isSuiteNumber(value: number): value is SuiteNumber {
   return Object.hasOwn(SUITES, value);
+}
+
+/** Throws RangeError for a word that is not in the table. */
+export function suiteOf(word: string): SuiteNumber {
+  const found = SUITE_NUMBERS.find((suite) => SUITES[suite].word === word);
+  if (found === undefined) throw new RangeError('suite');
+  return found;
 }
