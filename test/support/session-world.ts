@@ -4,7 +4,7 @@
  */
 import { constants, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { ALGORITHMS } from '../../enclave/wire/algorithm.ts';
-import { callerAlgorithm } from '../../enclave/core/client-signature.ts';
+import { callerAlgorithm } from '../../enclave/wire/caller-key.ts';
 import {
   acceptSession,
   OpenRefused,
@@ -25,6 +25,7 @@ import { ClientRecords } from '../../enclave/wire/session/client-records.ts';
 import { Hpke } from '../../enclave/wire/session/hpke.ts';
 import { RecordRefused, type RecordRule } from '../../enclave/wire/session/record.ts';
 import type { SuiteNumber } from '../../enclave/wire/session/suites.ts';
+import { identifiedChain } from './identified-chain.ts';
 
 export interface TestCaller {
   readonly name: string;
@@ -113,8 +114,7 @@ export class SessionWorld {
       identify: ([leaf]) => {
         const caller = this.callers.find(({ name }) => name === new TextDecoder().decode(leaf));
         if (caller === undefined) return undefined;
-        const { name: principal, publicKey: leafKey } = caller;
-        return { principal, leafKey, notAfterMs: this.chainEndsMs };
+        return identifiedChain(caller.name, caller.publicKey, this.chainEndsMs);
       },
       exchangeCheckpoints: () => utf8('checkpoint'),
       policyVersion: () => 1,

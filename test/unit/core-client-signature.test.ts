@@ -1,7 +1,8 @@
 import { constants, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { callerAlgorithm, checkCallerSignature } from '../../enclave/core/client-signature.ts';
+import { checkCallerSignature } from '../../enclave/core/client-signature.ts';
 import { ALGORITHMS, type AlgorithmName } from '../../enclave/wire/algorithm.ts';
+import { callerAlgorithm } from '../../enclave/wire/caller-key.ts';
 import { signWith } from '../support/session-world.ts';
 import { bitFlips, truncations } from '../support/vectors.ts';
 
