@@ -67,16 +67,22 @@ function special(
   return { ...ring(`${name}-enclave`, 'ES256', 'enclave', 'message'), callers, ...changed };
 }
 
+/** No host can speak for its callers: without a lowest rank, a session is needed. */
+function endToEnd(name: string, changed: SignedJsonObject): SignedJsonObject {
+  const hostAsserted = ['lowestRank', 'acceptHostAsserted'];
+  const own = Object.entries(special(name, [], {})).filter(([key]) => !hostAsserted.includes(key));
+  return { ...Object.fromEntries(own), ...changed };
+}
+
 /** Each is there for one rule of docs/spec/policy.md, "Decision". */
 function specialRings(sockets: readonly string[]): SignedJsonObject[] {
-  const signed = special('signed', sockets, { lowestRank: 'signed' });
   return [
     special('guest', sockets, { callers: [GUEST_CALLER] }),
     special('short', sockets, { payload: { kind: 'message', maxBytes: 16 } }),
     special('slow', sockets, { limits: { callerPerSecond: 1, ringPerSecond: 2 } }),
     special('socket', sockets, { lowestRank: 'peer' }),
-    // No host can speak for its callers.
-    Object.fromEntries(Object.entries(signed).filter(([name]) => name !== 'acceptHostAsserted')),
+    endToEnd('signed', { lowestRank: 'signed' }),
+    endToEnd('session', {}),
   ];
 }
 

@@ -63,6 +63,7 @@ describe('a caller of dev', () => {
     ['ring-callers', 'guest', 'es256-hsm', message('m'), 'SIGNING_POLICY_DENIED'],
     ['ring-callers', 'socket', 'es256-hsm', message('m'), 'SIGNING_POLICY_DENIED'],
     ['lowest-rank', 'dev', 'signed-enclave', message('m'), 'SIGNING_POLICY_DENIED'],
+    ['lowest-rank', 'dev', 'session-enclave', message('m'), 'SIGNING_POLICY_DENIED'],
     ['payload-kind', 'dev', 'es256-digest-enclave', message('m'), 'PAYLOAD_KIND_MISMATCH'],
     ['payload-limit', 'dev', 'short-enclave', message('seventeen letters'), 'MESSAGE_TOO_LARGE'],
     ['payload-limit', 'dev', 'es256-digest-enclave', digest(31), 'DIGEST_LENGTH_MISMATCH'],

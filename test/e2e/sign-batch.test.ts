@@ -88,7 +88,7 @@ const message = (text: string | Uint8Array): SignInput['payload'] => ({
 });
 
 /** Rings of dev that are there to refuse. */
-const REFUSING = ['guest', 'short', 'signed', 'slow'].map((name) => `${name}-enclave`);
+const REFUSING = ['guest', 'session', 'short', 'signed', 'slow'].map((name) => `${name}-enclave`);
 
 describe('a batch over all rings', () => {
   test('is signed, verifies under the attested keys, and each receipt under the attested log', async () => {

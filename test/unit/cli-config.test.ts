@@ -56,7 +56,7 @@ describe('the manifest of dev', () => {
       ...['44', '65', '87'].map((set) => `ml-dsa-${set}-enclave`),
       'es256-digest-hsm',
       'es256-digest-enclave',
-      ...['guest', 'short', 'signed', 'slow', 'socket'].map((name) => `${name}-enclave`),
+      ...['guest', 'session', 'short', 'signed', 'slow', 'socket'].map((name) => `${name}-enclave`),
     ];
     expect(manifest.policy.rings.map(({ name }) => name).sort()).toEqual(expected.sort());
   });
@@ -66,7 +66,7 @@ describe('the manifest of dev', () => {
       expect(name.endsWith(`-${residency}`)).toBe(true);
       expect(payloadKind).toBe(name.includes('-digest-') ? 'digest' : 'message');
       const [first = ''] = name.split('-');
-      expect(lowestRank).toBe({ signed: 'signed', socket: 'peer' }[first] ?? 'mtls');
+      expect(lowestRank).toBe({ session: 'session', signed: 'signed', socket: 'peer' }[first] ?? 'mtls');
     }
   });
 

@@ -35,7 +35,7 @@ async function withClient<T>(
 }
 
 /** Rings of the development policy that are there for what they refuse. */
-const REFUSING = /^(?:guest|short|signed|slow|socket)-enclave$/;
+const REFUSING = /^(?:guest|session|short|signed|slow|socket)-enclave$/;
 
 /** One signature of each ring alone that signs, and all in one batch. The keys of all. */
 export function signEverything(stack: Stack): Promise<readonly Key[]> {
