@@ -72,6 +72,12 @@ const KINDS = {
     statementDigest: fixed('statement'),
     approvedBy: '["alice","bob"]',
   },
+  session: {
+    sessionId: fixed('session id', 16),
+    caller: '"ci"',
+    callerId: IDENTITY,
+    policyVersion: '1',
+  },
   signature: {
     ...key,
     ...call,

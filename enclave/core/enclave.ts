@@ -2,10 +2,11 @@
 import { Refusal, type Alarm } from '../wire/error-code.ts';
 import { CommitGenesisResponse } from '../wire/gen/sealwright/v1/genesis.ts';
 import { GetEvidenceRequest, GetEvidenceResponse } from '../wire/gen/sealwright/v1/attestation.ts';
+import { CallSignedRequest, CallSignedResponse } from '../wire/gen/sealwright/v1/session.ts';
 import { GetStatusResponse, type Phase as WirePhase } from '../wire/gen/sealwright/v1/status.ts';
 import type { IncomingCall } from '../wire/link.ts';
 import { MAX_CHAIN_LENGTH } from '../wire/limits.ts';
-import { HOST_METHODS, maxRequestBytes, METHODS } from '../wire/methods.ts';
+import { HOST_METHODS, maxRequestBytes, METHODS, SIGNED_CALLS } from '../wire/methods.ts';
 import { boot } from './boot.ts';
 import { INSTANCE_ID_BYTES, type Cluster } from './cluster.ts';
 import type { Ports } from '../ports.ts';
@@ -19,6 +20,9 @@ import { decoded } from './requests.ts';
 import { LogHead } from './log-head.ts';
 import { SigningService } from './signing-service.ts';
 import { asHalt } from './as-halt.ts';
+import { knownCaller } from './in-force.ts';
+import { SessionService, type ServiceCall } from './sessions/session-service.ts';
+import { SignedCalls } from './signed-calls.ts';
 import { PolicyService } from './policy-service.ts';
 
 /** An open cluster and what vouches for it. */
@@ -27,6 +31,8 @@ interface Serving {
   readonly evidence: EvidenceIssuer;
   readonly signing: SigningService;
   readonly policy: PolicyService;
+  readonly sessions: SessionService;
+  readonly signedCalls: SignedCalls;
   readonly head: LogHead;
 }
 
@@ -71,34 +77,70 @@ export class Enclave {
   handle(call: IncomingCall): Uint8Array | Promise<Uint8Array> {
     checkSize(call);
     switch (call.method) {
-      case METHODS.sign:
-      case METHODS.signBatch:
-        return this.#sign(call);
-      case METHODS.getKey: {
-        const { cluster, evidence } = this.#require('keys');
-        return getKey(cluster, evidence, call.body);
-      }
-      case METHODS.listKeys: {
-        const { cluster, evidence } = this.#require('keys');
-        return listKeys(cluster, evidence, call.body);
-      }
-      case METHODS.explain:
-        return this.#explain(call);
-      case METHODS.getPolicy:
-        return this.#require('keys').policy.get(call.body);
-      case METHODS.applyPolicy:
-      case METHODS.applyEmergency:
-        return this.#administer(call);
-      case METHODS.getEvidence:
-        return this.#evidence(call.body);
-      case METHODS.getStatus:
-        return this.#status();
+      case METHODS.openSession:
+        return this.#openSession(call.body);
+      case METHODS.callSession:
+      case METHODS.streamSession:
+        return this.#require('sign').sessions.call(call.body, () => call.cancelled);
+      case METHODS.callSigned:
+        return this.#callSigned(call);
       case METHODS.proposeGenesis:
         return this.#proposeGenesis(call.body);
       case METHODS.commitGenesis:
         return this.#commitGenesis(call.body);
       case HOST_METHODS.drained:
         return this.writeLogHead().then(() => EMPTY);
+      default:
+        return this.#carryOut(this.#plain(call));
+    }
+  }
+
+  /** A call for which the host's word says who asks. */
+  #plain(call: IncomingCall): ServiceCall {
+    const { clock } = this.#ports;
+    const deadline = clock.monotonicMs() + call.timeoutMs;
+    return {
+      method: call.method,
+      body: call.body,
+      whoAsks: ({ callers }) => callers.identify(call.untrustedCaller, this.#nowMs()),
+      stillWanted: () => !call.cancelled && clock.monotonicMs() <= deadline,
+    };
+  }
+
+  /** The enclave's time; its clock's while no cluster is open. */
+  #nowMs(): number {
+    return this.#serving?.cluster.time.nowMs() ?? this.#ports.clock.wallMs();
+  }
+
+  /** A call of the service, however it came. Throws Refusal. */
+  #carryOut(call: ServiceCall): Uint8Array | Promise<Uint8Array> {
+    checkRequestSize(call);
+    const { method, body } = call;
+    switch (method) {
+      case METHODS.sign:
+      case METHODS.signBatch:
+        return this.#sign(call);
+      case METHODS.getKey: {
+        const { cluster, evidence } = this.#require('keys');
+        return getKey(cluster, evidence, body);
+      }
+      case METHODS.listKeys: {
+        const { cluster, evidence } = this.#require('keys');
+        return listKeys(cluster, evidence, body);
+      }
+      case METHODS.explain: {
+        const { cluster } = this.#require('keys');
+        return explain(cluster.inForce, body, call.whoAsks, cluster.time.nowMs());
+      }
+      case METHODS.getPolicy:
+        return this.#require('keys').policy.get(body);
+      case METHODS.applyPolicy:
+      case METHODS.applyEmergency:
+        return this.#administer(call);
+      case METHODS.getEvidence:
+        return this.#evidence(body);
+      case METHODS.getStatus:
+        return this.#status();
       default:
         throw new Refusal('METHOD_UNKNOWN');
     }
@@ -135,6 +177,7 @@ export class Enclave {
     try {
       const serving = this.#serving;
       serving?.signing.logRefusals();
+      serving?.sessions.tick();
       await serving?.evidence.renewWhenDue();
       await serving?.head.writeWhenDue();
     } catch (error) {
@@ -163,7 +206,18 @@ export class Enclave {
     const signing = new SigningService(this.#ports, cluster);
     const head = new LogHead(this.#ports, cluster);
     const policy = new PolicyService(this.#ports, cluster, evidence, (error) => this.#halt(error));
-    this.#serving = { cluster, evidence, signing, policy, head };
+    const sessions = new SessionService(this.#ports, cluster, evidence.openings, (call) =>
+      this.#carryOut(call),
+    );
+    const signedCalls = new SignedCalls(
+      {
+        clusterId: cluster.state.clusterId,
+        isCallable: (method) => SIGNED_CALLS.has(method),
+        identify: (certificates, nowMs) => knownCaller(cluster.inForce, certificates, nowMs),
+      },
+      cluster.time.nowMs(),
+    );
+    this.#serving = { cluster, evidence, signing, policy, sessions, signedCalls, head };
     void cluster.token.broken.then((failure) => this.#halt(failure));
     this.#setup = undefined;
     this.#advance('unsealed');
@@ -187,22 +241,52 @@ export class Enclave {
     await serving?.cluster.token.close().catch(() => undefined);
   }
 
-  async #sign(call: IncomingCall): Promise<Uint8Array> {
+  async #sign({ method, body, whoAsks, stillWanted }: ServiceCall): Promise<Uint8Array> {
     const { signing } = this.#require('sign');
-    const deadline = this.#ports.clock.monotonicMs() + call.timeoutMs;
-    const stillWanted = (): boolean =>
-      !call.cancelled && this.#ports.clock.monotonicMs() <= deadline;
-    const { body, untrustedCaller } = call;
     const answer =
-      call.method === METHODS.signBatch
-        ? await signing.signBatch(body, untrustedCaller, stillWanted)
-        : await signing.sign(body, untrustedCaller, stillWanted);
+      method === METHODS.signBatch
+        ? await signing.signBatch(body, whoAsks, stillWanted)
+        : await signing.sign(body, whoAsks, stillWanted);
     // A signature that was under way when the enclave halted stays here.
     this.#allow('sign');
     return answer;
   }
 
-  async #administer({ method, body }: IncomingCall): Promise<Uint8Array> {
+  async #openSession(body: Uint8Array): Promise<Uint8Array> {
+    const { sessions } = this.#require('sign');
+    try {
+      return await sessions.open(body);
+    } catch (error) {
+      if (!(error instanceof Halt)) throw error;
+      await this.#halt(error);
+      return this.#halted();
+    }
+  }
+
+  #halted(): never {
+    const reason = this.#lifecycle.haltedBy?.reason;
+    throw new Refusal('ENCLAVE_HALTED', reason === undefined ? {} : { haltReason: reason });
+  }
+
+  async #callSigned(call: IncomingCall): Promise<Uint8Array> {
+    const { cluster, signedCalls } = this.#require('sign');
+    const signed = decoded((input) => CallSignedRequest.decode(input), call.body);
+    const { caller, method, request, timeoutMs } = signedCalls.admit(signed, cluster.time.nowMs());
+    const plain = this.#plain({ ...call, timeoutMs: Math.min(timeoutMs, call.timeoutMs) });
+    const response = await this.#carryOut({
+      ...plain,
+      stillWanted: () => !call.cancelled && plain.stillWanted(),
+      method,
+      body: request,
+      whoAsks: ({ callers }) => {
+        if (!callers.stillNames(caller)) throw new Refusal('CALLER_UNAUTHENTICATED');
+        return { rank: 'signed', identity: caller.identity };
+      },
+    });
+    return CallSignedResponse.encode({ response }).finish();
+  }
+
+  async #administer({ method, body }: ServiceCall): Promise<Uint8Array> {
     const { policy } = this.#require('administer');
     try {
       return await (method === METHODS.applyPolicy
@@ -263,11 +347,6 @@ export class Enclave {
     return GetEvidenceResponse.encode({ bundle }).finish();
   }
 
-  #explain({ body, untrustedCaller }: IncomingCall): Uint8Array {
-    const { cluster } = this.#require('keys');
-    return explain(cluster.inForce, body, untrustedCaller, cluster.time.nowMs());
-  }
-
   #status(): Uint8Array {
     const { identity } = this.#ports.attester;
     const halted = this.#lifecycle.haltedBy;
@@ -295,12 +374,16 @@ export class Enclave {
 
 const EMPTY = new Uint8Array(0);
 
-/** The host checks it too, in its own interest; here it bounds what calls in flight hold. Throws Refusal. */
-function checkSize({ method, body, untrustedCaller }: IncomingCall): void {
-  // Empty ones take two bytes of a frame and a hundred of memory.
-  if ((untrustedCaller?.certificates.length ?? 0) > MAX_CHAIN_LENGTH) {
+/** Empty ones take two bytes of a frame and a hundred of memory. Throws Refusal. */
+function checkSize(call: IncomingCall): void {
+  if ((call.untrustedCaller?.certificates.length ?? 0) > MAX_CHAIN_LENGTH) {
     throw new Refusal('CALLER_UNAUTHENTICATED', { policyId: 'caller', actual: 'chain-length' });
   }
+  checkRequestSize(call);
+}
+
+/** The host checks it too, in its own interest; here it bounds what calls in flight hold. Throws Refusal. */
+function checkRequestSize({ method, body }: Pick<ServiceCall, 'method' | 'body'>): void {
   const limitBytes = maxRequestBytes(method);
   if (body.byteLength <= limitBytes) return;
   throw new Refusal('FRAME_TOO_LARGE', {

@@ -2,7 +2,7 @@
 import type { PlatformIdentity, TokenInfo } from '../ports.ts';
 import { toHex } from '../wire/bytes.ts';
 import type { Hardening } from '../wire/hardening.ts';
-import { HPKE_SUITE } from '../wire/layouts.ts';
+import { SUITES, type SuiteNumber } from '../wire/session/suites.ts';
 import { canonicalize } from '../wire/signed-json.ts';
 
 /** How long claims hold; keys in memory are replaced at the same pace. */
@@ -11,8 +11,9 @@ export const EVIDENCE_MAX_AGE_MS = 60 * 60 * 1000;
 interface CommonClaims {
   readonly instanceId: Uint8Array;
   readonly platform: PlatformIdentity;
-  /** 32 bytes. */
+  /** A key of this suite, as long as the suite says. */
   readonly hpkeKey: Uint8Array;
+  readonly suite: SuiteNumber;
   /** As OwnProcess found it at the time of issue. */
   readonly hardening: readonly Hardening[];
   readonly issuedAt: number;
@@ -48,7 +49,7 @@ function common(claims: CommonClaims) {
     simulated: platform.simulated,
     svn: platform.svn,
     hpkeKey: toHex(claims.hpkeKey),
-    suite: HPKE_SUITE,
+    suite: SUITES[claims.suite].word,
     hardening: claims.hardening,
     timeSource: 'host',
     issuedAt: claims.issuedAt,

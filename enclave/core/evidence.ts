@@ -29,7 +29,10 @@ import { genesisDigest } from './genesis-manifest.ts';
 import { sha256 } from './kdf.ts';
 import type { InForce } from './in-force.ts';
 import type { KeyRing, OpenKey } from './key-ring.ts';
+import { Hpke, type HpkePair } from '../wire/session/hpke.ts';
 import { isHostAsserted } from '../wire/policy/ring.ts';
+import { OpeningKeys } from './sessions/opening-keys.ts';
+import { SeenOpenings } from './sessions/seen-openings.ts';
 
 /** Fresh quotes ask the platform itself: a TEE makes a few a second at best. */
 const FRESH_PER_SECOND = 2;
@@ -102,11 +105,9 @@ class FreshQuota {
 
 interface MemoryKeys {
   readonly identity: InMemoryKey;
-  readonly hpke: InMemoryKey;
-}
-
-function newKeys(): MemoryKeys {
-  return { identity: memoryKey('ed25519'), hpke: memoryKey('x25519') };
+  readonly hpke: HpkePair;
+  /** Openings under the HPKE key. */
+  readonly seen: SeenOpenings;
 }
 
 /** One set of claims with the keys that it names and what was made for it. */
@@ -131,6 +132,10 @@ export class EvidenceIssuer {
   readonly #ports: Ports;
   readonly #cluster: Cluster;
   readonly #quota = new FreshQuota();
+  /** What sessions may be opened with. */
+  readonly openings = new OpeningKeys();
+  readonly #hpke: Hpke;
+  #drawnPair: Promise<HpkePair> | undefined;
   #current: Issued | undefined;
   #renewing = false;
   /** By the monotonic clock; never while the first evidence is still being made. */
@@ -140,11 +145,12 @@ export class EvidenceIssuer {
   constructor(ports: Ports, cluster: Cluster) {
     this.#ports = ports;
     this.#cluster = cluster;
+    this.#hpke = new Hpke(ports.suite);
   }
 
   /** Issues the first evidence. Throws PlatformFailure. */
   async start(): Promise<void> {
-    this.#serve(await this.#issue(newKeys(), undefined));
+    this.#serve(await this.#issue(await this.#newKeys(), undefined));
   }
 
   /** The last renewal failed. */
@@ -154,15 +160,18 @@ export class EvidenceIssuer {
 
   /**
    * Replaces keys and claims at half their age, so that what is served has time left, also for a platform that is
-   * away for a while. The old private keys go with the old claims.
+   * away for a while; and when the HPKE key has opened as many sessions as it may. The old identity key goes with the
+   * old claims, the old HPKE key stays for callers who verified those just before.
    */
   async renewWhenDue(): Promise<void> {
     const { clock } = this.#ports;
-    if (this.#renewing || clock.monotonicMs() < this.#renewAtMs) return;
+    this.openings.drop(clock.monotonicMs());
+    const due = clock.monotonicMs() >= this.#renewAtMs || this.#keyUsedUp(clock.monotonicMs());
+    if (this.#renewing || !due) return;
     this.#renewing = true;
     try {
       // Keys and claims change together: a statement never names claims whose key did not sign it.
-      this.#serve(await this.#issue(newKeys(), undefined));
+      this.#serve(await this.#issue(await this.#newKeys(), undefined));
     } catch (error) {
       if (!(error instanceof PlatformFailure)) throw error;
       this.#renewAtMs = clock.monotonicMs() + this.#pauseMs;
@@ -178,7 +187,7 @@ export class EvidenceIssuer {
    */
   async prepare(next: InForce): Promise<() => void> {
     try {
-      const issued = await this.#issue(newKeys(), undefined, next);
+      const issued = await this.#issue(await this.#newKeys(), undefined, next);
       return () => {
         this.#serve(issued);
       };
@@ -195,10 +204,34 @@ export class EvidenceIssuer {
     return inForce === this.#cluster.inForce;
   }
 
+  /** Not while a platform that was away is given its pause. */
+  #keyUsedUp(nowMs: number): boolean {
+    return this.openings.usedUp && (!this.renewalFails || nowMs >= this.#renewAtMs);
+  }
+
+  async #newKeys(): Promise<MemoryKeys> {
+    const hpke = await this.#takePair();
+    return { identity: memoryKey('ed25519'), hpke, seen: new SeenOpenings() };
+  }
+
+  /** Drawn ahead, on another thread: an emergency does not wait for it. */
+  #takePair(): Promise<HpkePair> {
+    const drawn = this.#drawnPair ?? this.#hpke.generateKeyPair();
+    this.#drawnPair = this.#hpke.generateKeyPair();
+    // Whoever takes it is told.
+    this.#drawnPair.catch(() => undefined);
+    return drawn;
+  }
+
   #serve(issued: Issued): void {
     // Asked for before admins changed something: what was issued for that change stands.
     if (!this.#isOfNow(issued)) return;
     this.#current = issued;
+    const { clusterId } = this.#cluster.state;
+    const target = { suite: this.#ports.suite, clusterId, evidenceDigest: issued.digest };
+    const { hpke: pair, seen } = issued.keys;
+    const key = { target, hpke: this.#hpke, pair, seen };
+    this.openings.replace([key], this.#ports.clock.monotonicMs());
     this.#renewAtMs = issued.issuedMonotonicMs + EVIDENCE_MAX_AGE_MS / 2;
     this.#pauseMs = RENEWAL_PAUSE_MS;
   }
@@ -278,6 +311,7 @@ export class EvidenceIssuer {
     const claims = encodeServingClaims({
       instanceId,
       platform: attester.identity,
+      suite: this.#ports.suite,
       hpkeKey: keys.hpke.publicKey,
       hardening: this.#ports.process.hardening(),
       issuedAt,
@@ -359,6 +393,8 @@ export class SetupEvidenceIssuer {
     const claims = encodeSetupClaims({
       instanceId: this.#instanceId,
       platform: attester.identity,
+      // No session is opened with it.
+      suite: 1,
       hpkeKey: this.#hpke.publicKey,
       hardening: this.#ports.process.hardening(),
       issuedAt: clock.wallMs(),

@@ -1,19 +1,18 @@
 /** Explain: the decision of Sign about the asking caller, without a signature (docs/spec/policy.md, "Decision"). */
 import { identityInLeaf } from '../log/leaf.ts';
 import { Refusal } from '../wire/error-code.ts';
-import type { UntrustedCaller } from '../wire/gen/sealwright/enclave/v1/frame.ts';
 import { CallerRank } from '../wire/gen/sealwright/v1/keys.ts';
 import { ExplainRequest, ExplainResponse } from '../wire/gen/sealwright/v1/policy.ts';
 import { PAYLOAD_KINDS, rankNumber } from '../wire/policy/ring.ts';
 import type { Caller } from './callers.ts';
-import type { InForce } from './in-force.ts';
+import type { InForce, WhoAsks } from './in-force.ts';
 import { decoded } from './requests.ts';
 
 /** An encoded ExplainResponse. Throws Refusal for bytes that ask nothing. */
 export function explain(
   inForce: InForce,
   body: Uint8Array,
-  untrustedCaller: UntrustedCaller | undefined,
+  whoAsks: WhoAsks,
   nowMs: number,
 ): Uint8Array {
   const { ring, payloadKind, payloadBytes } = decoded(
@@ -24,7 +23,7 @@ export function explain(
   if (kind === undefined) throw new Refusal('REQUEST_MALFORMED', { field: 'payload_kind' });
   const { rules, policy, appliedAtMs } = inForce;
   const policyVersion = BigInt(policy.version);
-  const caller = namedOrNot(inForce, untrustedCaller, nowMs);
+  const caller = namedOrNot(inForce, whoAsks);
   if (caller instanceof Refusal) {
     const { reason, details } = caller;
     return encoded({ rule: 'caller', reason, details, policyVersion });
@@ -51,13 +50,9 @@ export function explain(
   return encoded({ ...who, allowed: true, callerPerSecond, ringPerSecond });
 }
 
-function namedOrNot(
-  { callers }: InForce,
-  untrustedCaller: UntrustedCaller | undefined,
-  nowMs: number,
-): Caller | Refusal {
+function namedOrNot(inForce: InForce, whoAsks: WhoAsks): Caller | Refusal {
   try {
-    return callers.identify(untrustedCaller, nowMs);
+    return whoAsks(inForce);
   } catch (error) {
     if (error instanceof Refusal) return error;
     throw error;

@@ -2,7 +2,8 @@
  * Calls that their callers signed (docs/spec/signed-call.md): from the message that the host brought to who asks for what.
  * Who a chain is, and which methods there are, come in as ports.
  */
-import { hash, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
+import type { IdentifiedChain } from '../wire/policy/chain.ts';
 import { Refusal, type Reason } from '../wire/error-code.ts';
 import type { CallSignedRequest } from '../wire/gen/sealwright/v1/session.ts';
 import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_LENGTH, SIGNED_CALL_MS } from '../wire/limits.ts';
@@ -36,24 +37,17 @@ export class SignedCallRefused extends Refusal {
 
 const MAX_SIGNATURE_BYTES = 1024;
 
-/** Whom a chain names, and that the policy knows it. */
-export interface SigningCaller {
-  readonly principal: string;
-  /** Public key of the leaf. */
-  readonly leafKey: KeyObject;
-}
-
 export interface SignedCallPorts {
   readonly clusterId: Uint8Array;
   /** Whether a method of the service may be called so: not sessions, and not `CallSigned`. */
   isCallable(method: string): boolean;
   /** Undefined for a chain that says nothing about anybody, and for somebody whom the policy does not know. */
-  identify(certificates: readonly Uint8Array[], nowMs: number): SigningCaller | undefined;
+  identify(certificates: readonly Uint8Array[], nowMs: number): IdentifiedChain | undefined;
 }
 
 /** A call of rank `signed`. */
 export interface AdmittedCall {
-  readonly principal: string;
+  readonly caller: IdentifiedChain;
   readonly method: string;
   readonly request: Uint8Array;
   /** From now: after it the call is void. */
@@ -93,9 +87,9 @@ export class SignedCalls {
       throw new SignedCallRefused('signature');
     }
     // Last, so that nobody uses up somebody else's ids.
-    const seen = this.#seen.add(caller.principal, requestId, nowMs);
+    const seen = this.#seen.add(caller.identity, requestId, nowMs);
     if (seen !== 'added') throw new SignedCallRefused(seen);
-    return { principal: caller.principal, method, request, timeoutMs: notAfterMs - nowMs };
+    return { caller, method, request, timeoutMs: notAfterMs - nowMs };
   }
 
   #checkTime(notAfterMs: number, nowMs: number): void {

@@ -7,13 +7,13 @@ import { RequestIds } from '../log/request-ids.ts';
 import type { Ports } from '../ports.ts';
 import { encodeMessage } from '../wire/encode-message.ts';
 import { Refusal } from '../wire/error-code.ts';
-import type { UntrustedCaller } from '../wire/gen/sealwright/enclave/v1/frame.ts';
 import { SignRequest, SignResponse } from '../wire/gen/sealwright/v1/signing.ts';
 import { SALT_BYTES } from '../wire/tlog.ts';
 import { BatchGate } from './batch-gate.ts';
 import { readBatch, signBatch } from './batch-signing.ts';
 import type { Caller } from './callers.ts';
 import type { Cluster } from './cluster.ts';
+import type { WhoAsks } from './in-force.ts';
 import { Pace } from './pace.ts';
 import { RateLimits } from './rate-limits.ts';
 import { decoded } from './requests.ts';
@@ -44,13 +44,9 @@ export class SigningService {
    * Resolves with an encoded SignResponse, rejects with Refusal. `stillWanted` is asked right before the
    * intent is written: a call that waited in a queue may have been given up.
    */
-  async sign(
-    body: Uint8Array,
-    untrustedCaller: UntrustedCaller | undefined,
-    stillWanted: () => boolean,
-  ): Promise<Uint8Array> {
+  async sign(body: Uint8Array, whoAsks: WhoAsks, stillWanted: () => boolean): Promise<Uint8Array> {
     const request = decoded((input) => SignRequest.decode(input), body);
-    const allowed = allow(this.#signing, request, this.#identify(untrustedCaller));
+    const allowed = allow(this.#signing, request, whoAsks(this.#signing.cluster.inForce));
     if (!stillWanted()) throw new Refusal('DEADLINE_EXCEEDED');
     const first = firstUseOf(this.#signing, allowed, body);
     if (first === undefined) return this.#release(allowed);
@@ -66,32 +62,26 @@ export class SigningService {
   /** The same for an encoded SignBatchResponse. `stillWanted` is asked again between signatures. */
   async signBatch(
     body: Uint8Array,
-    untrustedCaller: UntrustedCaller | undefined,
+    whoAsks: WhoAsks,
     stillWanted: () => boolean,
   ): Promise<Uint8Array> {
     const items = readBatch(body);
-    const identify = this.#identifying(untrustedCaller);
+    const identify = this.#identifying(whoAsks);
     const size = { items: items.length, bytes: body.byteLength };
     return this.#batches.run(identify().identity, size, stillWanted, () =>
       signBatch(this.#signing, items, identify, this.#pace, stillWanted),
     );
   }
 
-  /** Who calls, by the policy that is in force when it is asked: a batch waits for its turn and between its items. */
-  #identifying(untrustedCaller: UntrustedCaller | undefined): () => Caller {
+  /** Who asks, by the policy that is in force when it is asked: a batch waits for its turn and between its items. */
+  #identifying(whoAsks: WhoAsks): () => Caller {
     const { cluster } = this.#signing;
-    let seen = { inForce: cluster.inForce, caller: this.#identify(untrustedCaller) };
+    let seen = { inForce: cluster.inForce, caller: whoAsks(cluster.inForce) };
     return () => {
       const { inForce } = cluster;
-      if (inForce !== seen.inForce) seen = { inForce, caller: this.#identify(untrustedCaller) };
+      if (inForce !== seen.inForce) seen = { inForce, caller: whoAsks(inForce) };
       return seen.caller;
     };
-  }
-
-  /** Throws Refusal. */
-  #identify(untrustedCaller: UntrustedCaller | undefined): Caller {
-    const { cluster } = this.#signing;
-    return cluster.inForce.callers.identify(untrustedCaller, cluster.time.nowMs());
   }
 
   /** Leaves for the refusals counted since the last call; nobody waits for them. */

@@ -55,6 +55,14 @@ export type Leaf =
       readonly approvedBy: readonly string[];
     }
   | {
+      readonly kind: 'session';
+      readonly sessionId: string;
+      /** Its name in the policy. */
+      readonly caller: string;
+      readonly callerId: string;
+      readonly policyVersion: number;
+    }
+  | {
       readonly kind: 'signature';
       readonly ring: string;
       readonly version: number;

@@ -102,6 +102,3 @@ export function clusterIdInput(
 
 /** Numbers of platform kinds in the cluster id. */
 export const PLATFORM_KINDS = { simulated: 0, tpm2: 1, nitro: 2, 'sev-snp': 3, tdx: 4 } as const;
-
-/** HPKE suite of `hpkeKey` (RFC 9180 §7): KEM X25519-HKDF-SHA256, KDF HKDF-SHA256, AEAD ChaCha20-Poly1305. */
-export const HPKE_SUITE = 'x25519-hkdf-sha256-chacha20poly1305';

@@ -24,6 +24,8 @@ function about(leaf: LogLeaf): string {
       return `${leaf.ring}/${String(leaf.version)} ${leaf.from} to ${leaf.to}: ${printable(leaf.reason)}`;
     case 'emergency':
       return `${leaf.call} ${leaf.ring}${leaf.version === 0 ? '' : `/${String(leaf.version)}`}, statement ${String(leaf.sequence)}, approved by ${leaf.approvedBy.join(' ')}`;
+    case 'session':
+      return `${hex(leaf.sessionId)} of ${leaf.caller}`;
     case 'signature':
       return `${keyOf(leaf)} for ${leaf.caller}`;
     case 'refusal':

@@ -10,6 +10,7 @@ import {
   type ServerInterceptor,
 } from '@grpc/grpc-js';
 import type { Details, Reason } from '../../enclave/wire/error-code.ts';
+import { METHODS } from '../../enclave/wire/methods.ts';
 import type { Caller } from './caller.ts';
 import {
   MAX_OPEN_CALLS,
@@ -25,7 +26,7 @@ import { rpcError, serviceOf, type RpcError } from './rpc-error.ts';
 export type Identify = (peer: string) => Caller | undefined;
 
 type Listener = Parameters<Inner['start']>[0];
-type Kind = 'call' | 'watch' | 'reflection';
+type Kind = 'call' | 'watch' | 'reflection' | 'records';
 
 /** Health tells nothing but yes or no, and probes of orchestrators have no certificate. */
 const HEALTH_PREFIX = '/grpc.health.v1.Health/';
@@ -52,8 +53,8 @@ export class CallGate {
   /** The gate as one listener's interceptor. */
   interceptor(identify: Identify): ServerInterceptor {
     return ({ path, requestStream, responseStream }, call) => {
-      const kind =
-        !requestStream && !responseStream ? 'call' : requestStream ? 'reflection' : 'watch';
+      const unary = !requestStream && !responseStream;
+      const kind = unary ? 'call' : requestStream ? streamKind(path) : 'watch';
       return new GatedCall(this, identify, path, kind, call);
     };
   }
@@ -99,6 +100,11 @@ export class CallGate {
   }
 }
 
+/** A stream of records ends by itself when nothing comes. */
+function streamKind(path: string): Kind {
+  return path === METHODS.streamSession ? 'records' : 'reflection';
+}
+
 function unknownBecause(caller: Caller | undefined): string | undefined {
   if (caller === undefined) return 'a connection that is closed';
   if (!caller.known) return caller.actual;
@@ -136,7 +142,7 @@ class GatedCall extends ServerInterceptingCall {
       return;
     }
     this.#entered = true;
-    if (this.kind !== 'watch') {
+    if (this.kind === 'call' || this.kind === 'reflection') {
       const timeoutMs = this.kind === 'call' ? REQUEST_ARRIVAL_MS : REFLECTION_STREAM_MS;
       this.#timer = setTimeout(() => {
         const expected = `the whole request within ${String(timeoutMs)} ms`;

@@ -17,6 +17,7 @@ import {
 import type { LocalMethod } from './log-service.ts';
 import type { Log } from './log.ts';
 import { reflectionService } from './reflection.ts';
+import { forwardRecords } from './session-stream.ts';
 import { LOCAL_SERVICE_NAME, SERVICE_NAMES, SERVICES, type MethodShape } from './services.ts';
 
 const OPTIONS = {
@@ -30,6 +31,8 @@ const OPTIONS = {
   // It keeps books on every call that nothing here reads; /metrics does.
   'grpc.enable_channelz': 0,
 };
+
+type RawHandler = UntypedServiceImplementation[string];
 
 export interface GrpcListener {
   /** Takes over a connection that is ready for HTTP/2. */
@@ -73,6 +76,14 @@ export class GrpcServices {
     }
   }
 
+  #handler({ path, requestStream }: MethodShape, identify: Identify): RawHandler {
+    const local = this.#local.get(path);
+    if (local !== undefined) return answerHere(local, this.#log, path);
+    return requestStream
+      ? forwardRecords(this.#link, this.#log, identify)
+      : forwardTo(this.#link, this.#log, path, identify);
+  }
+
   /** A server whose callers are known by `identify`. */
   listener(identify: Identify): GrpcListener {
     const server = new Server({ ...OPTIONS, interceptors: [this.#gate.interceptor(identify)] });
@@ -81,11 +92,7 @@ export class GrpcServices {
       const handlers: UntypedServiceImplementation = {};
       for (const [name, method] of Object.entries(service)) {
         definition[name] = { ...method, ...RAW };
-        const local = this.#local.get(method.path);
-        handlers[name] =
-          local === undefined
-            ? forwardTo(this.#link, this.#log, method.path, identify)
-            : answerHere(local, this.#log, method.path);
+        handlers[name] = this.#handler(method, identify);
       }
       server.addService(definition, handlers);
     }

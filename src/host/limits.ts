@@ -7,11 +7,17 @@ import { MAX_IN_FLIGHT } from '../../enclave/wire/limits.ts';
 /** Calls being answered. A few below the link's own limit, so that asking for the phase always goes through. */
 export const MAX_OPEN_CALLS = MAX_IN_FLIGHT - 8;
 
-/** Watch and reflection streams: they may live long, so they have a count of their own. */
+/** Streams of sessions, watch and reflection streams: they may live long, so they have a count of their own. */
 export const MAX_OPEN_STREAMS = 256;
 
 /** A unary request arrives whole within this time, or its sender is only holding our memory. */
 export const REQUEST_ARRIVAL_MS = 10_000;
+
+/** Records of one stream that wait for the enclave's answer: 4 MiB at most, and enough to keep a connection busy. */
+export const MAX_RECORDS_OF_STREAM = 64;
+
+/** A stream of records ends when nothing came for so long: whoever goes on begins another. */
+export const STREAM_IDLE_MS = 60_000;
 
 /** A reflection client asks a few questions and leaves. */
 export const REFLECTION_STREAM_MS = 60_000;

@@ -1,5 +1,5 @@
 /**
- * The services that the host offers, from their generated definitions: it forwards every unary method by
+ * The services that the host offers, from their generated definitions: it forwards every method by
  * its full path and decodes none, but those of LogService, which it answers from its copy of the log. A new service is one more line here.
  */
 import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
@@ -7,6 +7,7 @@ import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
 import { KeyServiceService } from '../gen/sealwright/v1/keys.ts';
 import { LogServiceService } from '../gen/sealwright/v1/log.ts';
 import { PolicyServiceService } from '../gen/sealwright/v1/policy.ts';
+import { SessionServiceService } from '../gen/sealwright/v1/session.ts';
 import { SigningServiceService } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
 
@@ -26,6 +27,7 @@ export const SERVICES: readonly ServiceShape[] = [
   AttestationServiceService,
   GenesisServiceService,
   PolicyServiceService,
+  SessionServiceService,
   LogServiceService,
 ];
 

@@ -71,6 +71,16 @@ export interface EmergencyLeaf extends LeafBase {
   readonly approvedBy: readonly string[];
 }
 
+export interface SessionLeaf extends LeafBase {
+  readonly kind: 'session';
+  readonly sessionId: Uint8Array;
+  /** Name of the caller in the policy. */
+  readonly caller: string;
+  /** As in a signature's leaf. */
+  readonly callerId: string;
+  readonly policyVersion: number;
+}
+
 export interface SignatureLeaf extends LeafBase {
   readonly kind: 'signature';
   readonly ring: string;
@@ -106,6 +116,7 @@ export type LogLeaf =
   | KeyBirthLeaf
   | KeyStateLeaf
   | EmergencyLeaf
+  | SessionLeaf
   | SignatureLeaf
   | RefusalLeaf;
 
@@ -174,6 +185,14 @@ const KINDS = {
     sequence: reader.integer('sequence', 1),
     statementDigest: reader.hex('statementDigest', 32),
     approvedBy: reader.strings('approvedBy', CALLER, MAX_APPROVALS),
+  }),
+  session: (reader, base): SessionLeaf => ({
+    ...base,
+    kind: 'session',
+    sessionId: reader.hex('sessionId', 16),
+    caller: reader.string('caller', CALLER),
+    callerId: reader.string('callerId', IDENTITY),
+    policyVersion: reader.integer('policyVersion', 1),
   }),
   signature: (reader, base): SignatureLeaf => ({
     ...base,

@@ -54,6 +54,8 @@ function about(leaf: LogLeaf): string {
   switch (leaf.kind) {
     case 'emergency':
       return `It says that ${leaf.approvedBy.join(', ')} had ring ${leaf.ring} changed: ${leaf.call}, statement ${String(leaf.sequence)}. ${at}`;
+    case 'session':
+      return `It says that ${leaf.caller} (${printable(leaf.callerId)}) began session ${toHex(leaf.sessionId)} under policy ${String(leaf.policyVersion)}. ${at}`;
     case 'signature':
       return (
         `It says that key ${leaf.ring}/${String(leaf.version)} (${leaf.alg}, ${leaf.kid}) was about to sign for ` +

@@ -18,6 +18,7 @@ import {
 import { SignRequest, SignResponse } from '../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import { ensureDevPki, type DevPki } from '../../src/simulator/dev-pki.ts';
+import { identifiedChain } from '../support/identified-chain.ts';
 
 const PYTHON = '/usr/bin/python3';
 const path = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url));
@@ -47,7 +48,7 @@ class Service {
         isCallable: (method) => method === METHODS.sign,
         identify: ([leaf]) =>
           leaf !== undefined && equalBytes(leaf, client.raw)
-            ? { principal: 'alice', leafKey: client.publicKey }
+            ? identifiedChain('alice', client.publicKey)
             : undefined,
       },
       // It has run for long enough.
@@ -141,7 +142,7 @@ describe.skipIf(!found)('the Python caller of the page', () => {
       true,
     );
     const [call] = service.admitted;
-    expect([call?.principal, call?.method]).toEqual(['alice', METHODS.sign]);
+    expect([call?.caller.identity, call?.method]).toEqual(['alice', METHODS.sign]);
     expect(SignRequest.decode(call?.request ?? new Uint8Array(0)).ring).toBe('es256');
   });
 

@@ -66,7 +66,9 @@ describe('the manifest of dev', () => {
       expect(name.endsWith(`-${residency}`)).toBe(true);
       expect(payloadKind).toBe(name.includes('-digest-') ? 'digest' : 'message');
       const [first = ''] = name.split('-');
-      expect(lowestRank).toBe({ session: 'session', signed: 'signed', socket: 'peer' }[first] ?? 'mtls');
+      expect(lowestRank).toBe(
+        { session: 'session', signed: 'signed', socket: 'peer' }[first] ?? 'mtls',
+      );
     }
   });
 

@@ -22,6 +22,7 @@ import {
   testPolicy,
 } from '../support/fakes/callers.ts';
 import { START_WALL_MS } from '../support/fakes/clock.ts';
+import { identifiedChain } from '../support/identified-chain.ts';
 import '../support/matchers.ts';
 
 const NOW = START_WALL_MS;
@@ -182,11 +183,8 @@ describe('chains that are known', () => {
   });
 
   test('are forgotten when there are too many, those that were not seen longest first', () => {
-    identify.mockImplementation(() => ({
-      identity: 'key:00',
-      notBeforeMs: -Infinity,
-      notAfterMs: Infinity,
-    }));
+    const { publicKey } = generateKeyPairSync('ed25519');
+    identify.mockImplementation(() => identifiedChain('key:00', publicKey));
     const callers = new Callers(policyOf());
     const chain = (n: number): UntrustedCaller =>
       certified(Uint8Array.of(n >> 16, (n >> 8) & 255, n & 255));

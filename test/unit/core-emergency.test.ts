@@ -351,6 +351,8 @@ describe('from acceptance on', () => {
     wait();
     expect((await applying).version).toBe(2n);
     await suspending;
+    // Evidence comes beside it.
+    for (let turns = 0; turns < 20; turns += 1) await world.clock.turn();
     expect(await stateOf(running, 'a')).toBe(KeyState.KEY_STATE_SUSPENDED);
     expect((await (await world.reboot(running)).status()).phase).toBe(Phase.PHASE_SERVING);
   });

@@ -21,10 +21,11 @@ describe('the services', () => {
     expect([...paths].sort()).toEqual([...Object.values(METHODS), ...ofTheLog].sort());
   });
 
-  it('are unary: the forwarder knows nothing else', () => {
+  it('are unary but for one: the forwarders know nothing else', () => {
     for (const service of SERVICES) {
-      for (const { requestStream, responseStream } of Object.values(service)) {
-        expect([requestStream, responseStream]).toEqual([false, false]);
+      for (const { path, requestStream, responseStream } of Object.values(service)) {
+        const pipe = path === METHODS.streamSession;
+        expect([requestStream, responseStream]).toEqual([pipe, pipe]);
       }
     }
   });

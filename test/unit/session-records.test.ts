@@ -102,6 +102,14 @@ describe('records', () => {
       }),
     ).toBe('truncated');
     expect(recordRefusal(() => enclave.receive(last))).toBe('stream-closed');
+    // Nobody is answered any more.
+    expect(() => enclave.answer(call, { end: true, body: EMPTY })).toThrow(RangeError);
+  });
+
+  test('an answer that the host cut off is truncated', () => {
+    const { client, enclave } = pairOfEnds();
+    const { record, call } = client.begin(CALL, EMPTY, true);
+    enclave.receive(record);
     client.receive(enclave.answer(call, { end: false, body: EMPTY }));
     expect(
       recordRefusal(() => {

@@ -31,7 +31,7 @@ describe('the table of sessions', () => {
     const client = await world.session();
     send(world, client);
     world.nowMs += SESSION_MS - 1;
-    expect(send(world, client).session.principal).toBe('a');
+    expect(send(world, client).session.caller.identity).toBe('a');
     world.nowMs += 1;
     expect(recordRefusal(() => send(world, client))).toBe('session');
     expect(world.table.size).toBe(0);
@@ -102,7 +102,7 @@ describe('the table of sessions', () => {
     const [a, b] = world.callers;
     const clients = [await world.session(a), await world.session(b), await world.session(b)];
     for (const client of clients.slice(0, 2)) send(world, client);
-    world.table.endUnless((principal) => principal === 'a');
+    world.table.endUnless(({ caller }) => caller.identity === 'a');
     const outcomes = clients.map((client) => recordRefusal(() => send(world, client)));
     expect(outcomes).toEqual([undefined, 'session', 'session']);
   });

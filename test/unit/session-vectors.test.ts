@@ -24,6 +24,7 @@ import type { SuiteNumber } from '../../enclave/wire/session/suites.ts';
 import type { Target } from '../../enclave/wire/session/transcript.ts';
 import { fixedHpke, fixedPair, type MadeEncapsulation } from '../support/fixed-kem.ts';
 import { outputOf, readVectors, thrown } from '../support/vectors.ts';
+import { identifiedChain } from '../support/identified-chain.ts';
 
 interface Given {
   readonly suite: SuiteNumber;
@@ -110,11 +111,7 @@ async function enclave(given: Given, hpke: Hpke, suite: SuiteNumber, known: stri
     identify: ([leaf]) =>
       leaf === undefined || toHex(leaf) !== known
         ? undefined
-        : {
-            principal: given.principal,
-            leafKey: new X509Certificate(leaf).publicKey,
-            notAfterMs: Infinity,
-          },
+        : identifiedChain(given.principal, new X509Certificate(leaf).publicKey),
     exchangeCheckpoints(last) {
       expect(toHex(last)).toBe(given.lastCheckpoint);
       return fromHex(given.checkpoint);

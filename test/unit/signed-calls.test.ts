@@ -13,9 +13,10 @@ import {
   MAX_SIGNED_CALLS_OF_PRINCIPAL,
   SIGNED_CALL_MS,
 } from '../../enclave/wire/limits.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
+import { SIGNED_CALLS } from '../../enclave/wire/methods.ts';
 import { signedCallInput } from '../../enclave/wire/signed-call.ts';
 import { outputOf, readVectors } from '../support/vectors.ts';
+import { identifiedChain } from '../support/identified-chain.ts';
 
 /** A second of work, on a machine that has other work too. */
 const LOADED_MS = 60_000;
@@ -54,14 +55,13 @@ const requestOf = (call: Call): CallSignedRequest => ({
 });
 
 function enclaveOf({ clusterId, startedMs, known }: Input): SignedCalls {
-  const callable: readonly string[] = Object.values(METHODS);
   return new SignedCalls(
     {
       clusterId: fromHex(clusterId),
-      isCallable: (method) => callable.includes(method),
+      isCallable: (method) => SIGNED_CALLS.has(method),
       identify: ([leaf]) =>
         leaf !== undefined && known.includes(toHex(leaf))
-          ? { principal: 'release-bot', leafKey: new X509Certificate(leaf).publicKey }
+          ? identifiedChain('release-bot', new X509Certificate(leaf).publicKey)
           : undefined,
     },
     startedMs,
@@ -100,7 +100,7 @@ describe('a signed call', () => {
     const made = signedCallInput(fromHex(input.clusterId), head, hash('sha256', request, 'buffer'));
     expect(toHex(made)).toBe(outputOf(vector).input);
     const timeoutMs = head.notAfterMs - input.nowMs;
-    expect(last(input)).toEqual({ principal: 'release-bot', method, request, timeoutMs });
+    expect(last(input)).toMatchObject({ caller: { identity: 'release-bot' }, method, request, timeoutMs });
   });
 
   test('that was refused has not used its id', () => {
@@ -111,7 +111,7 @@ describe('a signed call', () => {
     if (good === undefined || first === undefined || second === undefined) throw new RangeError();
     const enclave = enclaveOf(good);
     expect(() => enclave.admit(requestOf(first), good.nowMs)).toThrow(SignedCallRefused);
-    expect(enclave.admit(requestOf(second), good.nowMs).principal).toBe('release-bot');
+    expect(enclave.admit(requestOf(second), good.nowMs).caller.identity).toBe('release-bot');
   });
 
   test('is refused by every other enclave start for as long as it lives', () => {

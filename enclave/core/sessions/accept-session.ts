@@ -2,10 +2,10 @@
  * The enclave's side of an opening (docs/spec/session.md, "Open", "Accept"): from the bytes that the host brought to a
  * half-open session and the bytes that go back. Who a chain is, what the log says and what time it is come in as ports.
  */
-import type { KeyObject } from 'node:crypto';
 import type { Clock, Entropy } from '../../ports.ts';
 import { LayoutError } from '../../wire/byte-cursor.ts';
 import { MAX_SESSION_RECORDS, MAX_SESSION_STREAMS, SESSION_MS } from '../../wire/limits.ts';
+import type { IdentifiedChain } from '../../wire/policy/chain.ts';
 import {
   encodeAccept,
   encodeAcceptContent,
@@ -46,6 +46,7 @@ export type OpenRule =
   | 'content'
   | 'caller'
   | 'signature'
+  | 'checkpoint'
   | 'client-key'
   | 'limit'
   | 'key-used-up';
@@ -67,15 +68,6 @@ export interface OpeningKey {
   readonly seen: SeenOpenings;
 }
 
-/** Whom a chain names, and that the policy knows it. */
-export interface KnownCaller {
-  readonly principal: string;
-  /** Public key of the leaf. */
-  readonly leafKey: KeyObject;
-  /** End of the chain's validity, ms since the Unix epoch; may be infinite. */
-  readonly notAfterMs: number;
-}
-
 export interface AcceptPorts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -83,9 +75,9 @@ export interface AcceptPorts {
   /** Undefined for evidence that is not, or no longer, ours. */
   keyFor(suite: SuiteNumber, evidenceDigest: Uint8Array): OpeningKey | undefined;
   /** Undefined for a chain that says nothing about anybody, and for somebody whom the policy does not know. */
-  identify(certificates: readonly Uint8Array[], nowMs: number): KnownCaller | undefined;
-  /** Judges the last checkpoint that an authentic caller saw; gives the log's own, empty while there is none. */
-  exchangeCheckpoints(lastCheckpoint: Uint8Array): Uint8Array;
+  identify(certificates: readonly Uint8Array[], nowMs: number): IdentifiedChain | undefined;
+  /** Judges the last checkpoint that an authentic caller saw; gives the log's own. Undefined for one that is none of ours. */
+  exchangeCheckpoints(lastCheckpoint: Uint8Array): Uint8Array | undefined;
   policyVersion(): number;
 }
 
@@ -126,7 +118,11 @@ function openingKey({ suite, evidenceDigest, enc1 }: OpenMessage, ports: AcceptP
   return key;
 }
 
-function authenticate(content: OpenContent, hash1: Uint8Array, ports: AcceptPorts): KnownCaller {
+function authenticate(
+  content: OpenContent,
+  hash1: Uint8Array,
+  ports: AcceptPorts,
+): IdentifiedChain {
   const caller = ports.identify(content.certificates, ports.clock.wallMs());
   if (caller === undefined) throw new OpenRefused('caller');
   const { algorithm, signature } = content;
@@ -143,7 +139,7 @@ interface Authentic {
   readonly first: RecipientContext;
   readonly content: OpenContent;
   readonly hash1: Uint8Array;
-  readonly caller: KnownCaller;
+  readonly caller: IdentifiedChain;
 }
 
 async function accept(
@@ -156,13 +152,15 @@ async function accept(
   const lifeMs = Math.min(SESSION_MS, caller.notAfterMs - enclaveTimeMs);
   // A chain whose last millisecond this is opens nothing.
   if (lifeMs < 1) throw new OpenRefused('caller');
+  const checkpoint = ports.exchangeCheckpoints(content.lastCheckpoint);
+  if (checkpoint === undefined) throw new OpenRefused('checkpoint');
   const facts: SessionFacts = {
     sessionId: ports.entropy.bytes(SESSION_ID_BYTES),
-    principal: caller.principal,
+    principal: caller.identity,
     notAfterMs: enclaveTimeMs + lifeMs,
     policyVersion: ports.policyVersion(),
     enclaveTimeMs,
-    checkpoint: ports.exchangeCheckpoints(content.lastCheckpoint),
+    checkpoint,
     maxRecords: MAX_SESSION_RECORDS,
     maxStreams: MAX_SESSION_STREAMS,
   };
@@ -172,10 +170,10 @@ async function accept(
     sealAccept(key.hpke, content.publicKey, binding, encodeAcceptContent(facts)),
   );
   // From here to the end nothing is awaited: of two equal openings one gets in, and no limit is passed.
-  if (!table.hasRoom(caller.principal, clock.monotonicMs())) throw new OpenRefused('limit');
+  if (!table.hasRoom(caller.identity, clock.monotonicMs())) throw new OpenRefused('limit');
   if (key.seen.usedUp) throw new OpenRefused('key-used-up');
   if (!key.seen.add(open.enc1)) throw new OpenRefused('replayed');
-  const { sessionId, maxRecords, maxStreams, principal } = facts;
+  const { sessionId, maxRecords, maxStreams } = facts;
   const records = new EnclaveRecords({
     sessionId,
     toEnclave: nodeAead(suite, sealed.keys.toEnclave),
@@ -183,7 +181,7 @@ async function accept(
     maxRecords,
     maxStreams,
   });
-  table.add({ sessionId, principal, records, openedMs, endsMs: openedMs + lifeMs });
+  table.add({ sessionId, caller, records, openedMs, endsMs: openedMs + lifeMs });
   return { message: encodeAccept(sealed), facts, clientTimeMs: content.clientTimeMs };
 }
 

@@ -11,12 +11,13 @@ import {
   SESSION_IDLE_MS,
   SESSION_OPENING_MS,
 } from '../../wire/limits.ts';
+import type { IdentifiedChain } from '../../wire/policy/chain.ts';
 import type { EnclaveRecords, ReceivedRequest } from '../../wire/session/enclave-records.ts';
 import { RecordRefused, untrustedSessionId } from '../../wire/session/record.ts';
 
 export interface NewSession {
   readonly sessionId: Uint8Array;
-  readonly principal: string;
+  readonly caller: IdentifiedChain;
   readonly records: EnclaveRecords;
   /** When Accept was made: `deadlineMs` of requests counts from here. */
   readonly openedMs: number;
@@ -62,7 +63,7 @@ export class SessionTable {
     this.#sweepHalfOpen(nowMs);
     if (this.#halfOpen.size >= MAX_HALF_OPEN_SESSIONS) return false;
     let own = 0;
-    for (const entry of this.#halfOpen.values()) if (entry.principal === principal) own += 1;
+    for (const entry of this.#halfOpen.values()) if (entry.caller.identity === principal) own += 1;
     return own < MAX_HALF_OPEN_OF_PRINCIPAL;
   }
 
@@ -102,7 +103,7 @@ export class SessionTable {
   /** False: it is gone, because all places are taken by sessions that are in use. */
   #activate(entry: Entry, nowMs: number): boolean {
     this.end(entry);
-    const own = this.#ofPrincipal.get(entry.principal) ?? new Map<string, Entry>();
+    const own = this.#ofPrincipal.get(entry.caller.identity) ?? new Map<string, Entry>();
     const fits =
       this.#makeRoom(own, MAX_SESSIONS_OF_PRINCIPAL, nowMs) &&
       this.#makeRoom(this.#active, MAX_SESSIONS, nowMs);
@@ -110,7 +111,7 @@ export class SessionTable {
     const id = toHex(entry.sessionId);
     entry.halfOpen = false;
     this.#active.set(id, entry);
-    this.#ofPrincipal.set(entry.principal, own.set(id, entry));
+    this.#ofPrincipal.set(entry.caller.identity, own.set(id, entry));
     return true;
   }
 
@@ -133,16 +134,27 @@ export class SessionTable {
     const id = toHex(session.sessionId);
     this.#halfOpen.delete(id);
     if (!this.#active.delete(id)) return;
-    const own = this.#ofPrincipal.get(session.principal);
+    const own = this.#ofPrincipal.get(session.caller.identity);
     own?.delete(id);
-    if (own?.size === 0) this.#ofPrincipal.delete(session.principal);
+    if (own?.size === 0) this.#ofPrincipal.delete(session.caller.identity);
   }
 
-  /** After a change of the policy: ends the sessions of principals that it no longer knows. */
-  endUnless(isKnown: (principal: string) => boolean): void {
+  /** After a change of the policy: ends the sessions of callers that it no longer names. */
+  endUnless(isNamed: (session: Session) => boolean): void {
     for (const entry of [...this.#halfOpen.values(), ...this.#active.values()]) {
-      if (!isKnown(entry.principal)) this.end(entry);
+      if (!isNamed(entry)) this.end(entry);
     }
+  }
+
+  /** Those whose time is over: their keys go, whether or not anybody asks for them. */
+  endOver(nowMs: number): void {
+    this.#sweepHalfOpen(nowMs);
+    for (const entry of this.#active.values()) if (hasEnded(entry, nowMs)) this.end(entry);
+  }
+
+  has({ sessionId }: Session): boolean {
+    const id = toHex(sessionId);
+    return this.#active.has(id) || this.#halfOpen.has(id);
   }
 
   /** They stand in the order of their openings, and all have equally long. */

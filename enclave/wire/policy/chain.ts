@@ -52,14 +52,29 @@ export type ChainProblem =
   | 'subject'
   | 'validity';
 
-export type Identified =
-  | {
-      readonly identity: CallerIdentity;
-      /** The chain says nothing before and after these, ms since the Unix epoch. */
-      readonly notBeforeMs: number;
-      readonly notAfterMs: number;
-    }
-  | { readonly problem: ChainProblem };
+/** Whom a chain names under one policy, and what of the policy that rests on. */
+export interface IdentifiedChain {
+  readonly identity: CallerIdentity;
+  /** Public key of the leaf: whoever holds its private half is meant. */
+  readonly leafKey: KeyObject;
+  /** The chain says nothing before and after these, ms since the Unix epoch. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SHA-256, hex, of every public key from the leaf to the root. */
+  readonly keys: readonly string[];
+  /** The root that it ends in; undefined for a named key. */
+  readonly root: NamedRoot | undefined;
+}
+
+interface NamedRoot {
+  /** SHA-256 of the certificate, hex. */
+  readonly digest: string;
+  readonly kind: CallerRoot['kind'];
+  /** What the identities of this root begin with: its trust domain, or its name. */
+  readonly scope: string;
+}
+
+export type Identified = IdentifiedChain | { readonly problem: ChainProblem };
 
 interface Link {
   readonly parsed: Certificate;
@@ -70,6 +85,7 @@ interface Link {
 
 interface Root extends Link {
   readonly root: CallerRoot;
+  readonly named: NamedRoot;
 }
 
 const ED25519 = '1.3.101.112';
@@ -96,7 +112,7 @@ export class CallerRoots {
           const place = `/roots/${String(i)}/certificates/${String(k)}`;
           throw new RangeError(`${place}: ${String(rootProblem(der))}`);
         }
-        return { ...link, root };
+        return { ...link, root, named: namedRoot(root, der) };
       }),
     );
     this.#denied = policy.deniedKeys;
@@ -111,15 +127,41 @@ export class CallerRoots {
     const [leaf, ...issuers] = chain.map(readLink);
     if (leaf === undefined || issuers.includes(undefined)) return { problem: 'decode' };
     const links = [leaf, ...(issuers as readonly Link[])];
-    if (links.some(({ parsed }) => this.#denied.has(fingerprint(parsed.publicKey)))) {
+    if (links.some((link) => this.#denied.has(keyOf(link)))) {
       return { problem: 'denied-key' };
     }
     // A named key stands for itself: its certificate only carries it.
-    const named = keyIdentity(fingerprint(leaf.parsed.publicKey));
+    const named = keyIdentity(keyOf(leaf));
     if (this.#keys.has(named)) {
-      return { identity: named, notBeforeMs: -Infinity, notAfterMs: Infinity };
+      if (leaf.key === undefined) return { problem: 'key' };
+      const always = { notBeforeMs: -Infinity, notAfterMs: Infinity };
+      return {
+        identity: named,
+        leafKey: leaf.key,
+        ...always,
+        keys: links.map(keyOf),
+        root: undefined,
+      };
     }
     return this.#follow(leaf, links, nowMs);
+  }
+
+  /**
+   * Whether a chain that was identified under an earlier policy names the same one under this: what costs time,
+   * its signatures, does not change. Whether the policy has such a caller is not asked here.
+   */
+  stillNames({ identity, keys, root }: IdentifiedChain): boolean {
+    if (keys.some((key) => this.#denied.has(key))) return false;
+    const [leaf = ''] = keys;
+    const byKey = this.#keys.has(keyIdentity(leaf));
+    if (root === undefined) return byKey && identity === keyIdentity(leaf);
+    const { digest, kind, scope } = root;
+    return (
+      !byKey &&
+      this.#roots.some(
+        ({ named }) => named.digest === digest && named.kind === kind && named.scope === scope,
+      )
+    );
   }
 
   #follow(leaf: Link, links: readonly Link[], nowMs: number): Identified {
@@ -135,7 +177,18 @@ export class CallerRoots {
     const notAfterMs = Math.min(...path.map(({ parsed }) => parsed.notAfterMs));
     if (nowMs < notBeforeMs || nowMs > notAfterMs) return { problem: 'validity' };
     const identity = named(leaf.parsed, root.root);
-    return 'problem' in identity ? identity : { ...identity, notBeforeMs, notAfterMs };
+    if ('problem' in identity) return identity;
+    // Of the path's checks one was that its keys can be imported.
+    if (leaf.key === undefined) return { problem: 'key' };
+    const keys = path.map(keyOf);
+    return {
+      ...identity,
+      leafKey: leaf.key,
+      notBeforeMs,
+      notAfterMs,
+      keys,
+      root: root.named,
+    };
   }
 }
 
@@ -173,6 +226,12 @@ function isCryptoError(error: unknown): boolean {
   return (error as { code?: unknown }).code !== undefined;
 }
 
+const keyOf = ({ parsed }: Link): string => fingerprint(parsed.publicKey);
+
+function namedRoot({ kind, name, trustDomain }: CallerRoot, der: Uint8Array): NamedRoot {
+  return { digest: hash('sha256', der, 'hex'), kind, scope: trustDomain ?? name };
+}
+
 function fingerprint({ raw }: SubjectPublicKeyInfo): string {
   return hash('sha256', raw, 'hex');
 }
@@ -189,7 +248,7 @@ function isIssuedBy(certificate: Link, issuer: Link): boolean {
 /** Leaf first, the root last. */
 function pathProblem(path: readonly Link[], denied: ReadonlySet<string>): ChainProblem | undefined {
   for (const [i, link] of path.entries()) {
-    if (denied.has(fingerprint(link.parsed.publicKey))) return 'denied-key';
+    if (denied.has(keyOf(link))) return 'denied-key';
     const own = i === 0 ? leafProblem(link) : issuerProblem(link, i - 1);
     if (own !== undefined) return own;
   }

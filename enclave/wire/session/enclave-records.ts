@@ -112,11 +112,15 @@ export class EnclaveRecords {
   }
 
   /**
-   * The transport says that no more records of this channel come. Throws RecordRefused `truncated` when the last one
-   * had no `end`: what came is a part, and the stream is closed.
+   * No more records of this channel are waited for. Throws RecordRefused `truncated` when the last one had no `end`: what
+   * came is a part, the stream is closed, and nobody is answered.
    */
   transportEnded(channel: number): void {
-    if (this.#streams.delete(channel)) throw new RecordRefused('truncated');
+    const stream = this.#streams.get(channel);
+    if (stream === undefined) return;
+    this.#streams.delete(channel);
+    this.#unanswered.delete(stream.first.call);
+    throw new RecordRefused('truncated');
   }
 
   /**

@@ -74,6 +74,11 @@ function readPlace(reader: ByteReader): Place {
   return { channel, channelSeq, end: end === 1 };
 }
 
+/** Largest body of a request of this method: what is left of the largest record. */
+export function maxRequestBodyBytes(method: string): number {
+  return RECORD_BUCKETS.largest - (4 + utf8(method).byteLength + REQUEST_ID_BYTES + 4 + PLACE_BYTES + 4);
+}
+
 /** Throws RangeError when it does not fit into one record. */
 export function encodeRequest(content: RequestContent): Uint8Array {
   const method = utf8(content.method);
@@ -134,6 +139,9 @@ function parseStatus(bytes: Uint8Array): Status {
   if (!good || (code === 0 && count > 0)) throw new LayoutError('details');
   return { code, details };
 }
+
+/** Largest body of a response that says nothing but success: what is left of the largest record. */
+export const MAX_RESPONSE_BODY_BYTES = RECORD_BUCKETS.largest - (8 + PLACE_BYTES + 4 + 4 + 1 + 4);
 
 /** `details` of a status may come in any order. Throws RangeError when it does not fit into one record. */
 export function encodeResponse(content: ResponseContent): Uint8Array {

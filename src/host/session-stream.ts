@@ -1,0 +1,127 @@
+/**
+ * StreamSession: a pipe of records between a caller and the enclave. Each record is a call of the link, begun in the order in
+ * which they came; answers leave as they come. Nothing is decoded, not even which session a record is of.
+ */
+import type { handleBidiStreamingCall, ServerDuplexStream } from '@grpc/grpc-js';
+import { Refusal } from '../../enclave/wire/error-code.ts';
+import { MAX_DEADLINE_MS } from '../../enclave/wire/limits.ts';
+import { maxRequestBytes, METHODS } from '../../enclave/wire/methods.ts';
+import { CallCancel } from './call-cancel.ts';
+import type { Identify } from './call-gate.ts';
+import type { EnclaveLink } from './enclave-link.ts';
+import { MAX_RECORDS_OF_STREAM, STREAM_IDLE_MS } from './limits.ts';
+import type { Log } from './log.ts';
+import { refusalsOf, type ToRpcError } from './refusals.ts';
+
+const PATH = METHODS.streamSession;
+const LIMIT_BYTES = maxRequestBytes(PATH);
+
+type Stream = ServerDuplexStream<Buffer, Uint8Array>;
+
+export function forwardRecords(
+  link: EnclaveLink,
+  log: Log,
+  identify: Identify,
+): handleBidiStreamingCall<Buffer, Uint8Array> {
+  const refused = refusalsOf(PATH, log);
+  return (stream) => {
+    new RecordPipe(stream, link, identify, refused).start();
+  };
+}
+
+class RecordPipe {
+  readonly #stream: Stream;
+  readonly #link: EnclaveLink;
+  readonly #identify: Identify;
+  readonly #refused: ToRpcError;
+  /** Records that the enclave has not answered. */
+  readonly #waiting = new Set<CallCancel>();
+  #idle: ReturnType<typeof setTimeout> | undefined;
+  #sentAll = false;
+  #over = false;
+
+  constructor(stream: Stream, link: EnclaveLink, identify: Identify, refused: ToRpcError) {
+    this.#stream = stream;
+    this.#link = link;
+    this.#identify = identify;
+    this.#refused = refused;
+  }
+
+  start(): void {
+    const stream = this.#stream;
+    this.#idle = setTimeout(() => {
+      const expected = `a record every ${String(STREAM_IDLE_MS)} ms`;
+      this.#fail(new Refusal('DEADLINE_EXCEEDED', { expected }));
+    }, STREAM_IDLE_MS);
+    stream.on('data', (message: Buffer) => {
+      if (!this.#over) this.#forward(message);
+    });
+    stream.on('drain', () => {
+      this.#goOn();
+    });
+    stream.on('end', () => {
+      this.#sentAll = true;
+      this.#finish();
+    });
+    stream.on('cancelled', () => {
+      this.#end();
+    });
+  }
+
+  #forward(message: Buffer): void {
+    this.#idle?.refresh();
+    const { byteLength } = message;
+    if (byteLength > LIMIT_BYTES) {
+      const facts = { limitBytes: String(LIMIT_BYTES), actualBytes: String(byteLength) };
+      this.#fail(new Refusal('FRAME_TOO_LARGE', facts));
+      return;
+    }
+    const caller = this.#identify(this.#stream.getPeer());
+    if (caller?.known !== true) {
+      this.#fail(new Refusal('CANCELLED'));
+      return;
+    }
+    const signal = new CallCancel();
+    this.#waiting.add(signal);
+    // Whoever sends without reading waits here, and nothing of theirs in the enclave.
+    if (this.#waiting.size >= MAX_RECORDS_OF_STREAM) this.#stream.pause();
+    const { untrusted: untrustedCaller } = caller;
+    this.#link.call(PATH, message, { timeoutMs: MAX_DEADLINE_MS, untrustedCaller, signal }).then(
+      (answer) => {
+        this.#waiting.delete(signal);
+        if (this.#over) return;
+        this.#stream.write(answer);
+        this.#goOn();
+        this.#finish();
+      },
+      (error: unknown) => {
+        this.#waiting.delete(signal);
+        this.#fail(error);
+      },
+    );
+  }
+
+  #goOn(): void {
+    if (this.#over || this.#stream.writableNeedDrain) return;
+    if (this.#waiting.size < MAX_RECORDS_OF_STREAM) this.#stream.resume();
+  }
+
+  #finish(): void {
+    if (this.#over || !this.#sentAll || this.#waiting.size > 0) return;
+    this.#end();
+    this.#stream.end();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over) return;
+    this.#end();
+    // As grpc-js wants it: the stream takes the error for its status, and ends.
+    this.#stream.emit('error', this.#refused(error));
+  }
+
+  #end(): void {
+    this.#over = true;
+    clearTimeout(this.#idle);
+    for (const signal of this.#waiting) signal.fire();
+  }
+}
