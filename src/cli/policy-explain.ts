@@ -7,6 +7,7 @@ import {
   RANKS,
   type PayloadKind,
   type PolicyRing,
+  type Rank,
 } from '../../enclave/wire/policy/ring.ts';
 import { PayloadKind as WirePayloadKind } from '../gen/sealwright/v1/keys.ts';
 import { decodePemChain } from '../verifier/pem.ts';
@@ -45,7 +46,7 @@ export const policyExplain: Command = {
     },
     rank: {
       value: 'RANK',
-      help: 'offline: by what the caller is known (default: mtls, or peer)',
+      help: 'offline: by what the caller is known (default: mtls with certificates, peer with a socket)',
       oneOf: RANKS,
     },
     applied: { value: 'TIME', help: 'offline: when the policy was applied, UTC (default: now)' },
@@ -128,16 +129,14 @@ function presentedBy(input: Arguments, policy: Policy): Presented {
   const who = input.required('caller');
   const known = CALLER_NAME.test(who) ? policy.callers.find(({ name }) => name === who) : undefined;
   const identity = IDENTITY.test(who) ? who : known?.identity;
-  const rank = RANKS.find((one) => one === input.text('rank'));
-  if (identity !== undefined) {
-    return { identity, rank: rank ?? (identity.startsWith('peer:') ? 'peer' : 'mtls') };
+  if (identity?.startsWith('peer:') === true) {
+    return { identity, rank: rankOf(input, ['peer'], 'a Unix socket') };
   }
-  if (rank !== undefined) {
-    throw usageError('--rank is given with certificates', 'no --rank: it is mtls', 'leave it away');
-  }
+  const rank = rankOf(input, ['mtls', 'signed', 'session'], 'a caller with certificates');
+  if (identity !== undefined) return { identity, rank };
   const text = new TextDecoder().decode(readSmallFile('--caller', who));
   try {
-    return { chain: decodePemChain(text, MAX_PEM_CERTIFICATES) };
+    return { chain: decodePemChain(text, MAX_PEM_CERTIFICATES), rank };
   } catch (error) {
     throw usageError(
       `--caller: ${(error as Error).message}`,
@@ -145,6 +144,18 @@ function presentedBy(input: Arguments, policy: Policy): Presented {
       'correct it',
     );
   }
+}
+
+/** Of those that such a caller can have, the first without `--rank`. */
+function rankOf<R extends Rank>(input: Arguments, possible: readonly [R, ...R[]], who: string): R {
+  const asked = input.text('rank');
+  const found = asked === undefined ? possible[0] : possible.find((rank) => rank === asked);
+  if (found !== undefined) return found;
+  throw usageError(
+    `--rank ${asked ?? ''} is not one of ${who}`,
+    possible.join(' or '),
+    'correct it',
+  );
 }
 
 /** What `sign` would send of the file. */

@@ -85,10 +85,8 @@ describe('anybody, offline', () => {
     ['--policy is given without --caller', ['--policy', 'FILE']],
     ['--socket is given with --policy', ['--policy', 'FILE', '--caller', 'dev', '--socket', 'x']],
     ['--applied is "yesterday"', ['--policy', 'FILE', '--caller', 'dev', '--applied', 'yesterday']],
-    [
-      '--rank is given with certificates',
-      ['--policy', 'FILE', '--caller', 'x.pem', '--rank', 'mtls'],
-    ],
+    ['--rank peer is not one of', ['--policy', 'FILE', '--caller', 'dev', '--rank', 'peer']],
+    ['--rank mtls is not one of', ['--policy', 'FILE', '--caller', 'peer:x', '--rank', 'mtls']],
   ])('%s: 64', async (problem, args) => {
     const given = args.map((one) => (one === 'FILE' ? path('policy.json') : one));
     const { status, stderr } = await explainElsewhere(...given, ...ring);

@@ -40,6 +40,17 @@ export function ringSource(name: string, change: SignedJsonObject = {}): SignedJ
   };
 }
 
+/** A ring that no host can speak for: it names no rank, so a session is needed. */
+export function sessionRing(name: string, callers: readonly string[]): SignedJsonObject {
+  return {
+    name,
+    algorithm: 'ES256',
+    residency: 'enclave',
+    payload: { kind: 'message' },
+    callers: [...callers],
+  };
+}
+
 /** A valid first policy; `change` replaces members. */
 export function policySource(
   admins: readonly TestAdmin[],

@@ -102,8 +102,8 @@ describe('the whole content', () => {
       `denied key ${OURS}`,
       'caller ci: peer:ci',
       'caller ops: x509:corp:["CN=M\\u{fc}ller"]',
-      'ring release: ES256, residency enclave, payload message of at most 61440 bytes, lowest rank peer, because "a test", 2 a second for each caller, 5 a second for all, for ci',
-      'ring digests: ES256, residency enclave, payload digest, lowest rank peer, because "a test", for nobody',
+      'ring release: ES256, residency enclave, payload message of at most 61440 bytes, lowest rank peer (a Unix socket, by the word of the host), because "a test", 2 a second for each caller, 5 a second for all, for ci',
+      'ring digests: ES256, residency enclave, payload digest, lowest rank peer (a Unix socket, by the word of the host), because "a test", for nobody',
     ]);
   });
 

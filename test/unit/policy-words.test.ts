@@ -6,7 +6,13 @@ import { policyDiff } from '../../src/cli/policy/diff.ts';
 import { explain, explanationText, type Question } from '../../src/cli/policy/explain.ts';
 import { policyWarnings } from '../../src/cli/policy/warnings.ts';
 import { certificateFingerprint, sshFingerprint } from '../../src/cli/fingerprints.ts';
-import { parsedPolicy, policySource, ringSource, testAdmin } from '../support/policies.ts';
+import {
+  parsedPolicy,
+  policySource,
+  ringSource,
+  sessionRing,
+  testAdmin,
+} from '../support/policies.ts';
 
 const NOW = Date.parse('2027-01-31T08:00:00Z');
 const admins = [testAdmin('alice'), testAdmin('bob'), testAdmin('carol')];
@@ -87,7 +93,7 @@ describe('policy diff', () => {
       'a ring is born',
       { rings: [ringSource('release'), ringSource('nightly')] },
       [
-        'widens: ring nightly is born: ES256, residency enclave, payload message of at most 61440 bytes, lowest rank peer, because "a test", for ci',
+        'widens: ring nightly is born: ES256, residency enclave, payload message of at most 61440 bytes, lowest rank peer (a Unix socket, by the word of the host), because "a test", for ci',
       ],
     ],
     ['a ring goes', { rings: [] }, ['narrows: ring release stops signing; its keys verify on']],
@@ -196,6 +202,7 @@ describe('policy explain', () => {
         ringSource('release', { payload: { kind: 'message', maxBytes: 10 } }),
         ringSource('digests', { payload: { kind: 'digest' } }),
         ringSource('slow', { limits: { callerPerSecond: 2, ringPerSecond: 5 } }),
+        sessionRing('sealed', ['idle']),
         ringSource('strict', { lowestRank: 'mtls', callers: ['idle'] }),
       ],
     }),
@@ -243,7 +250,7 @@ describe('policy explain', () => {
     ],
     [
       'caller',
-      { presented: { chain: [] } },
+      { presented: { chain: [], rank: 'session' } },
       'CALLER_UNAUTHENTICATED: the certificates name nobody: there must be 1 to 5',
     ],
     ['ring', { ring: 'x' }, 'KEY_NOT_FOUND: there is no ring x in this policy'],
@@ -255,7 +262,17 @@ describe('policy explain', () => {
     [
       'lowest-rank',
       { presented: idle, ring: 'strict' },
-      'SIGNING_POLICY_DENIED: ring strict takes rank mtls or better, and this caller is known by rank peer',
+      'SIGNING_POLICY_DENIED: ring strict takes rank mtls (a certificate, by the word of the host) or better, and this caller is known by rank peer (a Unix socket, by the word of the host)',
+    ],
+    [
+      'lowest-rank',
+      { presented: { identity: idle.identity, rank: 'mtls' }, ring: 'sealed' },
+      'SIGNING_POLICY_DENIED: ring sealed takes rank session (an attested session) or better, and this caller is known by rank mtls (a certificate, by the word of the host)',
+    ],
+    [
+      'lowest-rank',
+      { presented: { identity: idle.identity, rank: 'signed' }, ring: 'sealed' },
+      'SIGNING_POLICY_DENIED: ring sealed takes rank session (an attested session) or better, and this caller is known by rank signed (a signature over the call)',
     ],
     [
       'payload-kind',

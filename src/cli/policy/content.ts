@@ -4,6 +4,7 @@ import type { CallerRoot } from '../../../enclave/wire/policy/caller.ts';
 import type { Policy, PolicyAdmin } from '../../../enclave/wire/policy/document.ts';
 import type { PolicyRing } from '../../../enclave/wire/policy/ring.ts';
 import { certificateFingerprint, sshFingerprint } from '../fingerprints.ts';
+import { rankWords } from './rank-words.ts';
 
 /** Lines: who decides, who is believed, who calls, what is signed for whom, and when it may be applied. */
 export function policyContent(policy: Policy): readonly string[] {
@@ -46,7 +47,7 @@ export function ringWords(ring: PolicyRing): string {
   const { algorithm, residency, payloadKind, maxBytes, lowestRank, limits, callers } = ring;
   const payload =
     payloadKind === 'digest' ? payloadKind : `${payloadKind} of at most ${String(maxBytes)} bytes`;
-  const scope = `${algorithm}, residency ${residency}, payload ${payload}, lowest rank ${lowestRank}`;
+  const scope = `${algorithm}, residency ${residency}, payload ${payload}, lowest rank ${rankWords(lowestRank)}`;
   const because =
     ring.acceptHostAsserted === undefined
       ? []

@@ -9,10 +9,14 @@ import { PolicyRules, type Asked, type Rule } from '../../../enclave/wire/policy
 import type { Policy } from '../../../enclave/wire/policy/document.ts';
 import type { Rank, RingLimits } from '../../../enclave/wire/policy/ring.ts';
 import type { ExplainResponse } from '../../gen/sealwright/v1/policy.ts';
+import { rankWords } from './rank-words.ts';
+
+/** Ranks of callers who have certificates. */
+export type CertifiedRank = Exclude<Rank, 'peer'>;
 
 /** Who asks: what a host would pass on, or the identity that is found in it. */
 export type Presented =
-  | { readonly chain: readonly Uint8Array[] }
+  | { readonly chain: readonly Uint8Array[]; readonly rank: CertifiedRank }
   | { readonly identity: CallerIdentity; readonly rank: Rank };
 
 export interface Question extends Pick<Asked, 'ring' | 'payload' | 'ageMs'> {
@@ -45,7 +49,7 @@ export function explain(policy: Policy, question: Question): Explanation {
   const { ring, payload, ageMs, presented, nowMs } = question;
   const who =
     'chain' in presented
-      ? { rank: 'mtls' as const, ...new CallerRoots(policy).identify(presented.chain, nowMs) }
+      ? { rank: presented.rank, ...new CallerRoots(policy).identify(presented.chain, nowMs) }
       : presented;
   if ('problem' in who) {
     const details = { policyId: 'caller', actual: who.problem };
@@ -126,7 +130,7 @@ const RULE_WORDS: Readonly<Record<Rule, (explanation: Explanation) => string>> =
   ring: ({ ring }) => `there is no ring ${ring} in this policy`,
   'ring-callers': ({ ring, caller }) => `ring ${ring} does not name caller ${caller ?? ''}`,
   'lowest-rank': ({ ring, details }) =>
-    `ring ${ring} takes rank ${details['expected'] ?? ''} or better, and this caller is known by rank ${details['actual'] ?? ''}`,
+    `ring ${ring} takes rank ${rankWords(details['expected'] ?? '')} or better, and this caller is known by rank ${rankWords(details['actual'] ?? '')}`,
   'payload-kind': ({ ring, details }) =>
     `ring ${ring} signs a ${details['expected'] ?? ''}, and this is a ${details['actual'] ?? ''}`,
   'payload-limit': ({ ring, details }) =>
