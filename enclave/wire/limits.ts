@@ -244,6 +244,10 @@ export const SESSION_OPENING_MS = 10_000;
 export const MAX_HALF_OPEN_SESSIONS = 256;
 export const MAX_HALF_OPEN_OF_PRINCIPAL = 32;
 
+/** Openings of one principal: twice its sessions at once, when all its instances start together, and then so many a second. */
+export const MAX_OPENINGS_AT_ONCE = 128;
+export const MAX_OPENINGS_PER_SECOND = 16;
+
 /** Sessions of one principal: an instance of its program has one, or two while it succeeds the first. */
 export const MAX_SESSIONS_OF_PRINCIPAL = 64;
 

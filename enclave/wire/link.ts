@@ -84,7 +84,7 @@ export interface CancelSignal {
 
 export interface CallOptions {
   readonly timeoutMs?: number;
-  readonly untrustedCaller?: UntrustedCaller;
+  readonly untrustedCaller?: UntrustedCaller | undefined;
   readonly signal?: CancelSignal;
 }
 

@@ -64,6 +64,14 @@ export const SESSION_CALLS: ReadonlySet<string> = new Set([
   METHODS.getEvidence,
 ]);
 
+/** Calls whose caller is proved by what they carry: the host has nothing to say about it. */
+export const PROVED_INSIDE: ReadonlySet<string> = new Set([
+  METHODS.openSession,
+  METHODS.callSession,
+  METHODS.streamSession,
+  METHODS.callSigned,
+]);
+
 /** What may be called by `CallSigned`: what admins approve carries its own signatures. */
 export const SIGNED_CALLS: ReadonlySet<string> = new Set(
   [...SESSION_CALLS].filter(

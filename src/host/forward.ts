@@ -3,7 +3,7 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { Refusal } from '../../enclave/wire/error-code.ts';
 import { DEFAULT_DEADLINE_MS, MAX_RESPONSE_BYTES } from '../../enclave/wire/limits.ts';
 import { LinkClosed } from '../../enclave/wire/link.ts';
-import { METHODS, maxRequestBytes } from '../../enclave/wire/methods.ts';
+import { METHODS, maxRequestBytes, PROVED_INSIDE } from '../../enclave/wire/methods.ts';
 import { CallCancel } from './call-cancel.ts';
 import type { Identify } from './call-gate.ts';
 import type { EnclaveLink } from './enclave-link.ts';
@@ -17,6 +17,7 @@ type Handler = handleUnaryCall<Buffer, Uint8Array>;
 export function forwardTo(link: EnclaveLink, log: Log, path: string, identify: Identify): Handler {
   const limitBytes = maxRequestBytes(path);
   const refused = refusalsOf(path, log);
+  const saysWhoCalls = !PROVED_INSIDE.has(path);
 
   return (call, callback) => {
     const { request } = call;
@@ -41,7 +42,11 @@ export function forwardTo(link: EnclaveLink, log: Log, path: string, identify: I
       ? Math.max(1, Math.ceil(remainingMs))
       : DEFAULT_DEADLINE_MS;
     link
-      .call(path, request, { timeoutMs, untrustedCaller: caller.untrusted, signal: cancel })
+      .call(path, request, {
+        timeoutMs,
+        untrustedCaller: saysWhoCalls ? caller.untrusted : undefined,
+        signal: cancel,
+      })
       .then((answer) => {
         if (answer.byteLength > MAX_RESPONSE_BYTES)
           callback(refused(new RangeError('answer exceeds the limit')));

@@ -85,8 +85,7 @@ class RecordPipe {
     this.#waiting.add(signal);
     // Whoever sends without reading waits here, and nothing of theirs in the enclave.
     if (this.#waiting.size >= MAX_RECORDS_OF_STREAM) this.#stream.pause();
-    const { untrusted: untrustedCaller } = caller;
-    this.#link.call(PATH, message, { timeoutMs: MAX_DEADLINE_MS, untrustedCaller, signal }).then(
+    this.#link.call(PATH, message, { timeoutMs: MAX_DEADLINE_MS, signal }).then(
       (answer) => {
         this.#waiting.delete(signal);
         if (this.#over) return;

@@ -6,7 +6,7 @@ import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { ALGORITHMS } from '../../enclave/wire/algorithm.ts';
 import { fromHex } from '../../enclave/wire/bytes.ts';
 import { callerAlgorithm } from '../../enclave/wire/caller-key.ts';
-import { reasonOf, Refusal, type Details } from '../../enclave/wire/error-code.ts';
+import { reasonOf, Refusal } from '../../enclave/wire/error-code.ts';
 import {
   CallSessionRequest,
   CallSessionResponse,
@@ -178,5 +178,5 @@ export function bodyOf({ status, body }: ResponseContent): Uint8Array {
   const reason = reasonOf(status.code);
   if (reason === undefined) throw new RangeError(`no reason has the number ${String(status.code)}`);
   const details = Object.fromEntries(status.details.map(({ key, value }) => [key, value]));
-  throw new Refusal(reason, details as Details);
+  throw new Refusal(reason, details);
 }

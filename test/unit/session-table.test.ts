@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { SessionTable, type Arrival } from '../../enclave/core/sessions/session-table.ts';
 import {
+  MAX_OPENINGS_AT_ONCE,
+  MAX_OPENINGS_PER_SECOND,
   MAX_SESSIONS_OF_PRINCIPAL,
   SESSION_IDLE_MS,
   SESSION_MS,
@@ -96,6 +98,25 @@ describe('the table of sessions', () => {
     },
     LOADED_MS,
   );
+
+  test('takes 128 openings of a principal at once, then 16 a second', async () => {
+    const world = await SessionWorld.start(2, 'a', 'b');
+    const [a, b] = world.callers;
+    const open = async (caller: typeof a): Promise<string | undefined> => {
+      const opening = await world.open(caller);
+      return world.refusal(opening.message);
+    };
+    for (let i = 0; i < MAX_OPENINGS_AT_ONCE; i += 1) {
+      const client = await world.session(a);
+      // None stays half-open.
+      world.table.end(send(world, client).session);
+    }
+    expect([await open(a), await open(b)]).toEqual(['limit', undefined]);
+    world.nowMs += 1000 / MAX_OPENINGS_PER_SECOND;
+    expect([await open(a), await open(a)]).toEqual([undefined, 'limit']);
+    world.table.endOver(world.nowMs);
+    expect(await open(a)).toBe('limit');
+  });
 
   test('ends those whose principal the policy no longer knows, half-open ones too', async () => {
     const world = await SessionWorld.start(1, 'a', 'b');

@@ -6,6 +6,8 @@ import { toHex } from '../../wire/bytes.ts';
 import {
   MAX_HALF_OPEN_OF_PRINCIPAL,
   MAX_HALF_OPEN_SESSIONS,
+  MAX_OPENINGS_AT_ONCE,
+  MAX_OPENINGS_PER_SECOND,
   MAX_SESSIONS,
   MAX_SESSIONS_OF_PRINCIPAL,
   SESSION_IDLE_MS,
@@ -53,6 +55,9 @@ export class SessionTable {
   /** Active ones by principal. */
   readonly #ofPrincipal = new Map<string, Map<string, Entry>>();
 
+  /** By principal: when it may open MAX_OPENINGS_AT_ONCE again. Who may is not kept. */
+  readonly #openedUntilMs = new Map<string, number>();
+
   /** Half-open and active. */
   get size(): number {
     return this.#halfOpen.size + this.#active.size;
@@ -62,6 +67,7 @@ export class SessionTable {
   hasRoom(principal: string, nowMs: number): boolean {
     this.#sweepHalfOpen(nowMs);
     if (this.#halfOpen.size >= MAX_HALF_OPEN_SESSIONS) return false;
+    if (this.#afterOneMore(principal, nowMs) - nowMs > OPENINGS_MS) return false;
     let own = 0;
     for (const entry of this.#halfOpen.values()) if (entry.caller.identity === principal) own += 1;
     return own < MAX_HALF_OPEN_OF_PRINCIPAL;
@@ -69,8 +75,15 @@ export class SessionTable {
 
   /** After `hasRoom`, in the same turn. */
   add(session: NewSession): void {
+    const { caller, openedMs } = session;
+    this.#openedUntilMs.set(caller.identity, this.#afterOneMore(caller.identity, openedMs));
     const entry = { ...session, halfOpen: true, lastUsedMs: session.openedMs };
     this.#halfOpen.set(toHex(session.sessionId), entry);
+  }
+
+  #afterOneMore(principal: string, nowMs: number): number {
+    const since = Math.max(this.#openedUntilMs.get(principal) ?? nowMs, nowMs);
+    return since + 1000 / MAX_OPENINGS_PER_SECOND;
   }
 
   /**
@@ -150,6 +163,9 @@ export class SessionTable {
   endOver(nowMs: number): void {
     this.#sweepHalfOpen(nowMs);
     for (const entry of this.#active.values()) if (hasEnded(entry, nowMs)) this.end(entry);
+    for (const [principal, untilMs] of this.#openedUntilMs) {
+      if (untilMs <= nowMs) this.#openedUntilMs.delete(principal);
+    }
   }
 
   has({ sessionId }: Session): boolean {
@@ -165,6 +181,9 @@ export class SessionTable {
     }
   }
 }
+
+/** In which as many openings as may be made at once are made good. */
+const OPENINGS_MS = (1000 * MAX_OPENINGS_AT_ONCE) / MAX_OPENINGS_PER_SECOND;
 
 function hasEnded({ halfOpen, openedMs, endsMs }: Session, nowMs: number): boolean {
   return nowMs >= (halfOpen ? Math.min(endsMs, openedMs + SESSION_OPENING_MS) : endsMs);

@@ -76,7 +76,9 @@ function readPlace(reader: ByteReader): Place {
 
 /** Largest body of a request of this method: what is left of the largest record. */
 export function maxRequestBodyBytes(method: string): number {
-  return RECORD_BUCKETS.largest - (4 + utf8(method).byteLength + REQUEST_ID_BYTES + 4 + PLACE_BYTES + 4);
+  return (
+    RECORD_BUCKETS.largest - (4 + utf8(method).byteLength + REQUEST_ID_BYTES + 4 + PLACE_BYTES + 4)
+  );
 }
 
 /** Throws RangeError when it does not fit into one record. */
