@@ -1,7 +1,8 @@
 /** From options and environment to an open client. grpc-js is loaded only when there is an address. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Endpoint, SealwrightClient } from '../client/client.ts';
+import type { SealwrightClient } from '../client/client.ts';
+import type { Endpoint } from '../client/grpc-transport.ts';
 import { connectionPath, readConnection } from '../supervisor/connection-file.ts';
 import type { ConnectionFile } from '../supervisor/connection-file.ts';
 import { unavailable, usageError } from './cli-error.ts';

@@ -1,9 +1,7 @@
 /**
- * The plain gRPC client: one channel, one method per call, errors as SignerError. It checks nothing of what
- * the service says; evidence, key statements and proofs are the work of attested.ts and attested-log.ts.
+ * The calls of the service, one method each, over any transport; errors as SignerError. It checks nothing of what the
+ * service says; evidence, key statements and proofs are the work of attested.ts and attested-log.ts.
  */
-import { Client, Metadata, credentials } from '@grpc/grpc-js';
-import type { MethodDefinition } from '@grpc/grpc-js';
 import { AttestationServiceService } from '../gen/sealwright/v1/attestation.ts';
 import { GenesisServiceService } from '../gen/sealwright/v1/genesis.ts';
 import type {
@@ -29,29 +27,12 @@ import { SignRequest, SigningServiceService } from '../gen/sealwright/v1/signing
 import type { SignBatchResponse, SignResponse } from '../gen/sealwright/v1/signing.ts';
 import { StatusServiceService } from '../gen/sealwright/v1/status.ts';
 import type { GetStatusResponse } from '../gen/sealwright/v1/status.ts';
-import { DEFAULT_DEADLINE_MS, MAX_RESPONSE_BYTES } from '../../enclave/wire/limits.ts';
-import { SignerError, signerErrorFrom } from './signer-error.ts';
-
-/** Where the service is and who we are: PEM bytes, not paths. */
-export type Endpoint =
-  | {
-      readonly kind: 'tls';
-      /** HOST:PORT. */
-      readonly address: string;
-      readonly ca: Uint8Array;
-      readonly cert: Uint8Array;
-      readonly key: Uint8Array;
-    }
-  | { readonly kind: 'socket'; readonly path: string };
+import { GrpcTransport, type Endpoint } from './grpc-transport.ts';
+import { SignerError } from './signer-error.ts';
+import type { CallOptions, Transport } from './transport.ts';
 
 /** What every signature needs; the rest has defaults. */
 export type SignInput = Pick<SignRequest, 'ring' | 'payload'> & Partial<SignRequest>;
-
-export interface CallOptions {
-  readonly timeoutMs?: number;
-  /** Wait for a connection until the time-out instead of failing at the first refused one. */
-  readonly waitForReady?: boolean;
-}
 
 const GRPC_INTERNAL = 13;
 
@@ -62,34 +43,15 @@ const GENESIS_TIMEOUT_MS = 60_000;
 const APPLY_TIMEOUT_MS = GENESIS_TIMEOUT_MS;
 
 export class SealwrightClient {
-  readonly #client: Client;
+  readonly #transport: Transport;
 
-  /** Opens no connection yet. Throws for PEM bytes that OpenSSL cannot read. */
-  constructor(endpoint: Endpoint) {
-    const options = {
-      'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
-      // grpc-js waits a second after the first refused connection; a killed host is back sooner.
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 1_000,
-      // https_proxy in the environment is not meant for this computer itself.
-      ...(isHere(endpoint) ? { 'grpc.enable_http_proxy': 0 } : {}),
-    };
-    this.#client =
-      endpoint.kind === 'socket'
-        ? new Client(`unix:${endpoint.path}`, credentials.createInsecure(), options)
-        : new Client(
-            endpoint.address,
-            credentials.createSsl(
-              Buffer.from(endpoint.ca),
-              Buffer.from(endpoint.key),
-              Buffer.from(endpoint.cert),
-            ),
-            options,
-          );
+  /** Opens no connection yet; an endpoint means plain gRPC. Throws for PEM bytes that OpenSSL cannot read. */
+  constructor(way: Endpoint | Transport) {
+    this.#transport = 'call' in way ? way : new GrpcTransport(way);
   }
 
   getStatus(options?: CallOptions): Promise<GetStatusResponse> {
-    return this.#call(StatusServiceService.getStatus, {}, options);
+    return this.#transport.call(StatusServiceService.getStatus, {}, options);
   }
 
   /** The bundle as it came, to be verified; an empty nonce asks for none. */
@@ -98,12 +60,17 @@ export class SealwrightClient {
     { fresh = false, ...options }: CallOptions & { readonly fresh?: boolean } = {},
   ): Promise<Uint8Array> {
     const request = { nonce, fresh };
-    return (await this.#call(AttestationServiceService.getEvidence, request, options)).bundle;
+    return (await this.#transport.call(AttestationServiceService.getEvidence, request, options))
+      .bundle;
   }
 
   /** `version` 0 asks for the one that signs now. */
   async getKey(ring: string, version = 0, options?: CallOptions): Promise<Key> {
-    const { key } = await this.#call(KeyServiceService.getKey, { ring, version }, options);
+    const { key } = await this.#transport.call(
+      KeyServiceService.getKey,
+      { ring, version },
+      options,
+    );
     if (key === undefined) {
       throw new SignerError('GetKey answered without a key', {
         reason: 'NOT_EXPLAINED',
@@ -116,7 +83,7 @@ export class SealwrightClient {
   }
 
   async listKeys(options?: CallOptions): Promise<readonly Key[]> {
-    return (await this.#call(KeyServiceService.listKeys, {}, options)).keys;
+    return (await this.#transport.call(KeyServiceService.listKeys, {}, options)).keys;
   }
 
   /** What the policy in force says about a request of ours, which is not made. */
@@ -125,12 +92,16 @@ export class SealwrightClient {
     options?: CallOptions,
   ): Promise<ExplainResponse> {
     const payloadBytes = BigInt(request.payloadBytes);
-    return this.#call(PolicyServiceService.explain, { ...request, payloadBytes }, options);
+    return this.#transport.call(
+      PolicyServiceService.explain,
+      { ...request, payloadBytes },
+      options,
+    );
   }
 
   /** Checks nothing of the answer; `checkSignedAnswer` does. */
   sign(request: SignInput, options?: CallOptions): Promise<SignResponse> {
-    return this.#call(SigningServiceService.sign, completed(request), options);
+    return this.#transport.call(SigningServiceService.sign, completed(request), options);
   }
 
   /**
@@ -139,12 +110,12 @@ export class SealwrightClient {
    */
   signBatch(items: readonly SignInput[], options?: CallOptions): Promise<SignBatchResponse> {
     const request = { items: items.map(completed) };
-    return this.#call(SigningServiceService.signBatch, request, options);
+    return this.#transport.call(SigningServiceService.signBatch, request, options);
   }
 
   /** C2SP signed note. */
   async getCheckpoint(options?: CallOptions): Promise<string> {
-    return (await this.#call(LogServiceService.getCheckpoint, {}, options)).checkpoint;
+    return (await this.#transport.call(LogServiceService.getCheckpoint, {}, options)).checkpoint;
   }
 
   /** Leaves in order; fewer than `count` where an answer is full or the log ends. */
@@ -154,7 +125,7 @@ export class SealwrightClient {
     options?: CallOptions,
   ): Promise<readonly Uint8Array[]> {
     const request = { first: BigInt(first), count };
-    return (await this.#call(LogServiceService.getEntries, request, options)).leaves;
+    return (await this.#transport.call(LogServiceService.getEntries, request, options)).leaves;
   }
 
   getInclusionProof(
@@ -163,7 +134,7 @@ export class SealwrightClient {
     options?: CallOptions,
   ): Promise<GetInclusionProofResponse> {
     const request = { index: BigInt(index), treeSize: BigInt(treeSize) };
-    return this.#call(LogServiceService.getInclusionProof, request, options);
+    return this.#transport.call(LogServiceService.getInclusionProof, request, options);
   }
 
   getConsistencyProof(
@@ -172,12 +143,12 @@ export class SealwrightClient {
     options?: CallOptions,
   ): Promise<GetConsistencyProofResponse> {
     const request = { oldSize: BigInt(oldSize), newSize: BigInt(newSize) };
-    return this.#call(LogServiceService.getConsistencyProof, request, options);
+    return this.#transport.call(LogServiceService.getConsistencyProof, request, options);
   }
 
   /** Cluster id, statement to be approved, and setup evidence over both: it is for the admins to verify. */
   proposeGenesis(manifest: Uint8Array, options?: CallOptions): Promise<ProposeGenesisResponse> {
-    return this.#call(GenesisServiceService.proposeGenesis, { manifest }, options);
+    return this.#transport.call(GenesisServiceService.proposeGenesis, { manifest }, options);
   }
 
   /** `approvals` are SSH signatures over the statement of the newest proposal, armored or binary. */
@@ -186,7 +157,7 @@ export class SealwrightClient {
     approvals: readonly Uint8Array[],
     options?: CallOptions,
   ): Promise<CommitGenesisResponse> {
-    return this.#call(
+    return this.#transport.call(
       GenesisServiceService.commitGenesis,
       { clusterId, approvals: [...approvals] },
       { timeoutMs: GENESIS_TIMEOUT_MS, ...options },
@@ -195,7 +166,7 @@ export class SealwrightClient {
 
   /** The document as it came; evidence proves its digest. */
   getPolicy(options?: CallOptions): Promise<GetPolicyResponse> {
-    return this.#call(PolicyServiceService.getPolicy, {}, options);
+    return this.#transport.call(PolicyServiceService.getPolicy, {}, options);
   }
 
   /** `approvals` are SSH signatures over the document, armored or binary. */
@@ -206,7 +177,7 @@ export class SealwrightClient {
   ): Promise<ApplyPolicyResponse> {
     const request = { document, approvals: [...approvals] };
     const patient = { timeoutMs: APPLY_TIMEOUT_MS, ...options };
-    return this.#call(PolicyServiceService.applyPolicy, request, patient);
+    return this.#transport.call(PolicyServiceService.applyPolicy, request, patient);
   }
 
   applyEmergency(
@@ -215,41 +186,14 @@ export class SealwrightClient {
     options?: CallOptions,
   ): Promise<ApplyEmergencyResponse> {
     const request = { statement, approvals: [...approvals] };
-    return this.#call(PolicyServiceService.applyEmergency, request, options);
+    return this.#transport.call(PolicyServiceService.applyEmergency, request, options);
   }
 
   close(): void {
-    this.#client.close();
-  }
-
-  #call<Request, Response>(
-    method: MethodDefinition<Request, Response>,
-    request: Request,
-    { timeoutMs = DEFAULT_DEADLINE_MS, waitForReady = false }: CallOptions = {},
-  ): Promise<Response> {
-    const metadata = new Metadata({ waitForReady });
-    const options = { deadline: Date.now() + timeoutMs };
-    return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        request,
-        metadata,
-        options,
-        (error, response) => {
-          if (error !== null) reject(signerErrorFrom(error));
-          else if (response !== undefined) resolve(response);
-        },
-      );
-    });
+    this.#transport.close();
   }
 }
 
 function completed(request: SignInput): SignRequest {
   return { ...SignRequest.create(), ...request };
-}
-
-function isHere(endpoint: Endpoint): boolean {
-  return endpoint.kind === 'socket' || /^(localhost|127\.[\d.]+|\[::1\]):/.test(endpoint.address);
 }

@@ -9,7 +9,8 @@
  *
  * @packageDocumentation
  */
-export { connect, Sealwright, type ConnectOptions, type Identity } from './sdk/connect.ts';
+export { connect, type ConnectOptions, type Identity } from './sdk/connect.ts';
+export { Sealwright, type SessionInfo } from './sdk/sealwright.ts';
 export {
   RequestError,
   SealwrightError,

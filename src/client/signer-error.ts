@@ -8,8 +8,12 @@ import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
 import { Status } from '../gen/google/rpc/status.ts';
 import type { Reason } from '../../enclave/wire/error-code.ts';
 
-/** Reasons that no service sent: the call did not get an answer of ours. */
-export type TransportReason = 'SERVICE_UNREACHABLE' | 'NO_ANSWER_IN_TIME' | 'NOT_EXPLAINED';
+/**
+ * Reasons that no service sent: the call did not get an answer of ours. `HOST_REFUSED`: the host of a session said no,
+ * which is not for it to say.
+ */
+export type TransportReason =
+  'SERVICE_UNREACHABLE' | 'NO_ANSWER_IN_TIME' | 'NOT_EXPLAINED' | 'HOST_REFUSED';
 
 /** A newer service may send a word that this build does not know, so the type stays open. */
 export type SignerReason = Reason | TransportReason | (string & {});

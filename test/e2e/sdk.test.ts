@@ -85,6 +85,7 @@ describe('sign', () => {
     'rs256-hsm',
     'ps512-hsm',
     'ml-dsa-65-enclave',
+    'session-enclave',
   ])('with %s: the ring’s public key verifies it, and the receipt is the CLI’s', async (ring) => {
     const signer = service.signer(ring);
     const signed = await signer.sign(MESSAGE);
@@ -129,9 +130,16 @@ describe('sign', () => {
     expect(outcomes.every(holds)).toBe(true);
   });
 
-  it('over a Unix socket is refused by rings that want more', async () => {
-    using local = await connect({ ...options, address: `unix:${stack.ready.sockets[0] ?? ''}` });
-    const error = await failureOf(local.signer('es256-hsm').sign(MESSAGE));
+  it('over a Unix socket: with an identity in a session, without as whoever may open the socket', async () => {
+    const { trust } = options;
+    const address = `unix:${stack.ready.sockets[0] ?? ''}`;
+    using inSession = await connect({ ...options, address });
+    expect(inSession.session?.principal).toBe(service.session?.principal);
+    const signed = await inSession.signer('session-enclave').sign(MESSAGE);
+    expect(signed.ring).toBe('session-enclave');
+    using plain = await connect({ address, trust });
+    expect(plain.session).toBeUndefined();
+    const error = await failureOf(plain.signer('session-enclave').sign(MESSAGE));
     expect(error).toMatchObject({ advice: 'fix', reason: 'SIGNING_POLICY_DENIED' });
     expect(error).toBeInstanceOf(RequestError);
   });

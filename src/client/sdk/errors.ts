@@ -2,6 +2,7 @@
 import type { Reason } from '../../../enclave/wire/error-code.ts';
 import type { Check } from '../../verifier/index.ts';
 import { NotBelieved } from '../not-believed.ts';
+import { NotOpened } from '../session/not-opened.ts';
 import { SignerError, type TransportReason } from '../signer-error.ts';
 
 /**
@@ -113,7 +114,12 @@ const ADVICE: Readonly<Record<Reason | TransportReason, Advice>> = {
   SERVICE_UNREACHABLE: 'retry',
   NO_ANSWER_IN_TIME: 'retry',
   NOT_EXPLAINED: 'fix',
+  HOST_REFUSED: 'retry',
 };
+
+export function adviceOn(reason: Reason): Advice {
+  return ADVICE[reason];
+}
 
 /** A word that this release does not know is judged by whether the service asks for another try. */
 export function adviceOf({ reason, retryable }: SignerError): Advice {
@@ -121,10 +127,17 @@ export function adviceOf({ reason, retryable }: SignerError): Advice {
   return known ?? (retryable ? 'retry' : 'fix');
 }
 
+/** The refusal has one form for all causes, and a host can send it too: these are where to look. */
+const NOT_OPENED =
+  'no session was opened, with evidence verified anew each time: is this certificate of a caller in the policy, has it time left, does its chain end at a root of the policy? (sealwright policy show)';
+
 /** What this library throws instead of what its parts threw; anything else is a bug and stays what it is. */
 export function explained(error: unknown): unknown {
   if (error instanceof NotBelieved) {
     return new SecurityError('NOT_BELIEVED', error.message, error.checks, error);
+  }
+  if (error instanceof NotOpened) {
+    return new UnavailableError('SESSION_REFUSED', NOT_OPENED, {}, error);
   }
   if (!(error instanceof SignerError)) return error;
   const { reason, message, metadata } = error;

@@ -1,6 +1,7 @@
 /** Tries again as long as that can help: the same bytes under the same request id give the same signature. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inTime } from '../in-time.ts';
 import { SignerError } from '../signer-error.ts';
 import { adviceOf } from './errors.ts';
 
@@ -22,11 +23,15 @@ export async function persist<T>(
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const left = end - performance.now();
     try {
-      return await attempt(Math.max(1, Math.min(left, LONGEST_ATTEMPT_MS)));
+      const attemptMs = Math.max(1, Math.min(left, LONGEST_ATTEMPT_MS));
+      return await inTime(attemptMs, attempt(attemptMs));
     } catch (error) {
       if (!(error instanceof SignerError) || adviceOf(error) !== 'retry') throw error;
       // Between half and all of it: callers that failed together do not come back together.
-      const wait = Math.max(error.retryAfterMs ?? 0, pause * (0.5 + randomInt(JITTER_STEPS) / (2 * JITTER_STEPS)));
+      const wait = Math.max(
+        error.retryAfterMs ?? 0,
+        pause * (0.5 + randomInt(JITTER_STEPS) / (2 * JITTER_STEPS)),
+      );
       if (performance.now() + wait >= end) throw error;
       await sleep(wait);
     }

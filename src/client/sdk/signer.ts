@@ -1,15 +1,17 @@
 /** Signs with one ring, and believes nothing that was not checked: key, signature, receipt. */
-import type { JsonWebKey } from 'node:crypto';
+import { randomBytes, type JsonWebKey } from 'node:crypto';
 import { isAlgorithmName, type AlgorithmName } from '../../../enclave/wire/algorithm.ts';
 import {
   DEFAULT_DEADLINE_MS,
   MAX_DEADLINE_MS,
   MAX_MESSAGE_BYTES,
 } from '../../../enclave/wire/limits.ts';
+import { REQUEST_ID_BYTES } from '../../../enclave/wire/session/record-content.ts';
 import type { SignResponse } from '../../gen/sealwright/v1/signing.ts';
 import type { Receipt } from '../../tlog/receipt-file.ts';
 import type { KeyStatement } from '../../verifier/index.ts';
 import type { AttestedKey } from '../attested.ts';
+import type { Checkpoints } from '../checkpoints.ts';
 import type { SealwrightClient } from '../client.ts';
 import { requireAll } from '../not-believed.ts';
 import { Preparation, publicKeyOf, type PreparedRequest } from '../prepared.ts';
@@ -60,16 +62,24 @@ export class Signer {
   readonly ring: string;
   readonly #service: SealwrightClient;
   readonly #keys: TrustedKeys;
+  readonly #checkpoints: Checkpoints;
 
-  constructor(ring: string, service: SealwrightClient, keys: TrustedKeys) {
+  /** @internal */
+  constructor(
+    ring: string,
+    service: SealwrightClient,
+    keys: TrustedKeys,
+    checkpoints: Checkpoints,
+  ) {
     this.ring = ring;
     this.#service = service;
     this.#keys = keys;
+    this.#checkpoints = checkpoints;
   }
 
   /** The version that signs now. Rings rotate: ask again rather than keep it for long. */
   async key(): Promise<RingKey> {
-    const { key } = await explaining(() => this.#keys.current(this.ring));
+    const { key } = await explaining(() => this.#current(DEFAULT_DEADLINE_MS));
     const { ring, version, kid, publicKey: spki } = key;
     const alg = algorithmOf(key);
     const jwk = publicKeyOf(key).export({ format: 'jwk' });
@@ -79,17 +89,19 @@ export class Signer {
   sign(message: Message, options: SignOptions = {}): Promise<Signed> {
     const { timeoutMs = DEFAULT_DEADLINE_MS } = options;
     return explaining(async () => {
-      const attested = await persist(timeoutMs, () => this.#keys.current(this.ring));
+      const attested = await this.#current(timeoutMs);
       const prepared = await prepare(attested.key, message, options);
-      const answer = await persist(timeoutMs, (attemptMs) =>
-        this.#service.sign(prepared.request, { timeoutMs: attemptMs, waitForReady: true }),
-      );
+      const { requestId } = prepared.request;
+      const answer = await persist(timeoutMs, (attemptMs) => {
+        const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
+        return this.#service.sign(prepared.request, patient);
+      });
       const by = await this.#signedBy(attested, answer);
       const { holds, ...request } = prepared;
       const asked = { ...request, ...by };
       const checked = await checkSignedAnswer(answer, asked, holds(answer.signature, by.key));
       requireAll(checked.checks);
-      return signed(answer, by.key, checked.receipt);
+      return this.#signed(answer, by.key, checked.receipt);
     });
   }
 
@@ -103,7 +115,7 @@ export class Signer {
   ): Promise<readonly (Signed | SealwrightError)[]> {
     const { timeoutMs = MAX_DEADLINE_MS } = options;
     return explaining(async () => {
-      const attested = await persist(timeoutMs, () => this.#keys.current(this.ring));
+      const attested = await this.#current(timeoutMs);
       const prepared: PreparedRequest[] = [];
       for (const message of messages) prepared.push(await prepare(attested.key, message, options));
       const outcomes: (Signed | SealwrightError)[] = [];
@@ -119,9 +131,11 @@ export class Signer {
     timeoutMs: number,
   ): Promise<(Signed | SealwrightError)[]> {
     const requests = batch.map(({ request }) => request);
-    const response = await persist(timeoutMs, (attemptMs) =>
-      this.#service.signBatch(requests, { timeoutMs: attemptMs, waitForReady: true }),
-    );
+    const requestId = Uint8Array.from(randomBytes(REQUEST_ID_BYTES));
+    const response = await persist(timeoutMs, (attemptMs) => {
+      const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
+      return this.#service.signBatch(requests, patient);
+    });
     const answers = response.results.flatMap(({ outcome }) =>
       outcome?.$case === 'signed' ? [outcome.value] : [],
     );
@@ -140,7 +154,29 @@ export class Signer {
     });
     const { checks, items } = await checkSignedBatch(response, asked);
     requireAll(checks);
-    return items.map((item, i) => outcomeOf(item, asked[i]?.key ?? by.key));
+    return items.map((item, i) => this.#outcomeOf(item, asked[i]?.key ?? by.key));
+  }
+
+  #outcomeOf(item: CheckedItem, key: KeyStatement): Signed | SealwrightError {
+    if (item.kind === 'refused') return explained(item.error) as SealwrightError;
+    requireAll(item.checks);
+    return this.#signed(item.answer, key, item.receipt);
+  }
+
+  /** The checkpoint of a receipt that was verified is one more that the caller has seen. */
+  #signed(
+    { signature, version }: SignResponse,
+    key: KeyStatement,
+    receipt: Receipt | undefined,
+  ): Signed {
+    if (receipt === undefined) throw new Error('an answer without a receipt passed its checks');
+    this.#checkpoints.saw(receipt.checkpoint);
+    const { ring, kid } = key;
+    return { signature, ring, version, kid, alg: algorithmOf(key), receipt };
+  }
+
+  #current(timeoutMs: number): Promise<AttestedKey> {
+    return persist(timeoutMs, () => this.#keys.current(this.ring));
   }
 
   /** A ring may rotate between two calls: that is no lie when the enclave vouches for the new version. */
@@ -149,12 +185,6 @@ export class Signer {
     const current = await this.#keys.renewed(this.ring);
     return current.key.version >= answer.version ? current : attested;
   }
-}
-
-function outcomeOf(item: CheckedItem, key: KeyStatement): Signed | SealwrightError {
-  if (item.kind === 'refused') return explained(item.error) as SealwrightError;
-  requireAll(item.checks);
-  return signed(item.answer, key, item.receipt);
 }
 
 async function prepare(
@@ -181,14 +211,4 @@ function algorithmOf({ ring, alg }: Pick<KeyStatement, 'ring' | 'alg'>): Algorit
   if (isAlgorithmName(alg)) return alg;
   const problem = `this release does not know ${alg}, the algorithm of ring ${ring}`;
   throw new RequestError('ALGORITHM_MISMATCH', problem, { ring, actual: alg });
-}
-
-function signed(
-  { signature, version }: SignResponse,
-  key: KeyStatement,
-  receipt: Receipt | undefined,
-): Signed {
-  if (receipt === undefined) throw new Error('an answer without a receipt passed its checks');
-  const { ring, kid } = key;
-  return { signature, ring, version, kid, alg: algorithmOf(key), receipt };
 }
