@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PlatformFailure } from '../../enclave/ports.ts';
 import { toHex, utf8 } from '../../enclave/wire/bytes.ts';
 import { KeyState } from '../../enclave/wire/gen/sealwright/v1/keys.ts';
@@ -50,8 +50,9 @@ const callTo =
   (method, body) =>
     running.call(method, body);
 
+/** As soon as there is evidence again. */
 async function stateOf(running: Running, ring: string): Promise<KeyState | undefined> {
-  return (await running.keys()).find((key) => key.ring === ring)?.state;
+  return (await vi.waitFor(() => running.keys())).find((key) => key.ring === ring)?.state;
 }
 
 async function suspend(running: Running, ring = 'a'): Promise<void> {
@@ -122,17 +123,20 @@ describe('suspend and resume', () => {
     const running = await world.begin(RINGS);
     const before = await claimOf(running, 'identityKey');
     await suspend(running);
-    await world.clock.turn();
-    expect(await claimOf(running, 'identityKey')).not.toBe(before);
+    // Evidence comes beside it: keys are drawn on another thread.
+    await vi.waitFor(async () => {
+      expect(await claimOf(running, 'identityKey')).not.toBe(before);
+    });
     const call = callTo(running);
     world.platform.failure = new PlatformFailure('silent');
     await applyEmergency(call, await emergency(call, 'resume', 'a', START_WALL_MS));
-    await world.clock.turn();
     await expect(claimOf(running, 'identityKey')).toRefuseWith('EVIDENCE_STALE');
     expect((await running.sign('a', MESSAGE)).version).toBe(1);
     world.platform.failure = undefined;
-    await running.enclave.tick();
-    expect(await stateOf(running, 'a')).toBe(KeyState.KEY_STATE_ACTIVE);
+    await vi.waitFor(async () => {
+      await running.enclave.tick();
+      expect(await stateOf(running, 'a')).toBe(KeyState.KEY_STATE_ACTIVE);
+    });
   });
 
   test('leave the ring its key: the next policy bears none', async () => {
@@ -351,9 +355,9 @@ describe('from acceptance on', () => {
     wait();
     expect((await applying).version).toBe(2n);
     await suspending;
-    // Evidence comes beside it.
-    for (let turns = 0; turns < 20; turns += 1) await world.clock.turn();
-    expect(await stateOf(running, 'a')).toBe(KeyState.KEY_STATE_SUSPENDED);
+    await vi.waitFor(async () => {
+      expect(await stateOf(running, 'a')).toBe(KeyState.KEY_STATE_SUSPENDED);
+    });
     expect((await (await world.reboot(running)).status()).phase).toBe(Phase.PHASE_SERVING);
   });
 
