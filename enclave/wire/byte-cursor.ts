@@ -3,6 +3,8 @@
  * lp(x) = u32 length ‖ x.
  */
 
+const U32_VALUES = 2 ** 32;
+
 /** Thrown for bytes that are not the layout. */
 export class LayoutError extends Error {
   override readonly name = 'LayoutError';
@@ -11,12 +13,10 @@ export class LayoutError extends Error {
 /** What it returns are views: on bytes that nobody writes any more, or copied by who keeps them. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Bytes read so far. */
@@ -31,23 +31,33 @@ export class ByteReader {
     return start;
   }
 
+  /** Big-endian, of at most four bytes. */
+  #unsigned(length: number): number {
+    const start = this.#take(length);
+    let value = 0;
+    for (let at = start; at < start + length; at += 1) {
+      value = (value << 8) | (this.#bytes[at] ?? 0);
+    }
+    return value >>> 0;
+  }
+
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#unsigned(1);
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    return this.#unsigned(2);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.#unsigned(4);
   }
 
   /** A u64 below 2^53. */
   safeU64(): number {
-    const value = this.#view.getBigUint64(this.#take(8));
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new LayoutError('not below 2^53');
-    return Number(value);
+    const value = this.u32() * U32_VALUES + this.u32();
+    if (!Number.isSafeInteger(value)) throw new LayoutError('not below 2^53');
+    return value;
   }
 
   bytes(length: number): Uint8Array {
@@ -81,38 +91,42 @@ export class ByteReader {
 /** Writes into one buffer of a length that is known before. Throws RangeError beyond its end. */
 export class ByteWriter {
   readonly out: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(length: number) {
     this.out = new Uint8Array(length);
-    this.#view = new DataView(this.out.buffer);
+  }
+
+  // No DataView: one over a small array costs more than all that is written into it.
+  #unsigned(value: number, length: number): this {
+    const start = this.#next(length);
+    for (let i = 0; i < length; i += 1) this.out[start + i] = value >>> (8 * (length - 1 - i));
+    return this;
   }
 
   #next(length: number): number {
     const start = this.#at;
+    if (length > this.out.byteLength - start) throw new RangeError('beyond the end');
     this.#at = start + length;
     return start;
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#next(1), value);
-    return this;
+    return this.#unsigned(value, 1);
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#next(2), value);
-    return this;
+    return this.#unsigned(value, 2);
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#next(4), value);
-    return this;
+    return this.#unsigned(value, 4);
   }
 
+  /** Below 2^53. Throws RangeError for anything else. */
   u64(value: number): this {
-    this.#view.setBigUint64(this.#next(8), BigInt(value));
-    return this;
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('not below 2^53');
+    return this.#unsigned(Math.floor(value / U32_VALUES), 4).#unsigned(value, 4);
   }
 
   bytes(value: Uint8Array): this {

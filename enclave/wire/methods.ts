@@ -64,6 +64,9 @@ export const SESSION_CALLS: ReadonlySet<string> = new Set([
   METHODS.getEvidence,
 ]);
 
+/** Ends the session that it is called in. There is no such call outside. */
+export const END_SESSION = '/sealwright.v1.SessionService/EndSession';
+
 /** Calls whose caller is proved by what they carry: the host has nothing to say about it. */
 export const PROVED_INSIDE: ReadonlySet<string> = new Set([
   METHODS.openSession,

@@ -15,7 +15,7 @@ import {
 import { CallerRank } from '../../enclave/wire/gen/sealwright/v1/keys.ts';
 import { ExplainRequest, ExplainResponse } from '../../enclave/wire/gen/sealwright/v1/policy.ts';
 import { MAX_PARTS_BYTES_OF_SESSION, SIGNED_CALL_MS } from '../../enclave/wire/limits.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
+import { END_SESSION, METHODS } from '../../enclave/wire/methods.ts';
 import { signedCallInput } from '../../enclave/wire/signed-call.ts';
 import type { ClientIdentity } from '../../enclave/wire/session/client.ts';
 import { parseLeaf } from '../../src/tlog/leaf.ts';
@@ -96,6 +96,18 @@ describe('a session', () => {
     await expect(caller.unary(METHODS.proposeGenesis, NOTHING)).toRefuseWith('METHOD_UNKNOWN');
     await expect(caller.unary(METHODS.openSession, NOTHING)).toRefuseWith('METHOD_UNKNOWN');
     await expect(caller.unary(METHODS.sign, utf8('no message'))).toRefuseWith('REQUEST_MALFORMED');
+  });
+
+  test('is ended by its caller, and what is under way is still answered', async () => {
+    const caller = await opened();
+    const { records } = caller;
+    const signing = caller.send(
+      records.unary(caller.request(METHODS.sign), signRequest('end', MESSAGE)).record,
+    );
+    expect(await caller.unary(END_SESSION, NOTHING)).toEqual(NOTHING);
+    const [answer = NOTHING] = await signing;
+    expect(SignResponse.decode(records.receive(answer).body).ring).toBe('end');
+    await expect(signedIn(caller, 'end')).toRefuseWith('SESSION_REFUSED');
   });
 
   test('is explained as what it is', async () => {

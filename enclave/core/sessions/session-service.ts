@@ -18,7 +18,7 @@ import {
   MAX_REQUEST_BYTES,
   MAX_RESPONSE_BYTES,
 } from '../../wire/limits.ts';
-import { SESSION_CALLS } from '../../wire/methods.ts';
+import { END_SESSION, SESSION_CALLS } from '../../wire/methods.ts';
 import {
   MAX_RESPONSE_BODY_BYTES,
   SUCCESS,
@@ -155,6 +155,10 @@ export class SessionService {
     if (gathered.state === 'part') return [];
     if (gathered.state === 'refused') return sealed(arrival, new Refusal(gathered.reason));
     if (arrival.late) return sealed(arrival, new Refusal('DEADLINE_EXCEEDED'));
+    if (method === END_SESSION) {
+      this.#table.end(session);
+      return sealed(arrival, NOTHING);
+    }
     if (!SESSION_CALLS.has(method)) return sealed(arrival, new Refusal('METHOD_UNKNOWN'));
     try {
       const answer = await this.#carryOut({

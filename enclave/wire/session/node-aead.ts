@@ -11,14 +11,12 @@ export function nodeAead(suite: SuiteNumber, key: Uint8Array): Aead {
   const cipher = SUITES[suite].recordCipher as 'chacha20-poly1305';
   const options = { authTagLength: TAG_BYTES };
   return {
-    seal(nonce, aad, plaintext) {
+    seal(nonce, aad, plaintext, sealed) {
       const sealing = createCipheriv(cipher, secret, nonce, options);
       sealing.setAAD(aad, { plaintextLength: plaintext.byteLength });
-      const sealed = new Uint8Array(plaintext.byteLength + TAG_BYTES);
       sealed.set(sealing.update(plaintext));
       sealing.final();
       sealed.set(sealing.getAuthTag(), plaintext.byteLength);
-      return sealed;
     },
     open(nonce, aad, sealed) {
       const plaintextLength = sealed.byteLength - TAG_BYTES;

@@ -76,13 +76,14 @@ export class RecordSealer {
     const seq = this.#next;
     if (seq >= maxRecords) throw new RecordRefused('used-up');
     this.#next += 1;
-    const header = new ByteWriter(HEADER_BYTES)
+    const record = new ByteWriter(HEADER_BYTES + content.byteLength + TAG_BYTES)
       .u8(RECORD_VERSION)
       .u8(direction)
       .bytes(sessionId)
       .u64(seq).out;
-    const sealed = aead.seal(nonceOf(seq), header, content);
-    return new ByteWriter(HEADER_BYTES + sealed.byteLength).bytes(header).bytes(sealed).out;
+    const header = record.subarray(0, HEADER_BYTES);
+    aead.seal(nonceOf(seq), header, content, record.subarray(HEADER_BYTES));
+    return record;
   }
 }
 
