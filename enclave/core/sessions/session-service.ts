@@ -45,6 +45,9 @@ export interface ServiceCall {
 /** Carries out one. Throws Refusal; anything else is a bug. */
 export type CarryOut = (call: ServiceCall) => Uint8Array | Promise<Uint8Array>;
 
+/** In records an answer is larger by their headers, their tags and the padding of the last one. */
+const MAX_SEALED_ANSWER_BYTES = MAX_RESPONSE_BYTES - 2 * MAX_REQUEST_BYTES;
+
 const NOTHING = new Uint8Array(0);
 
 export class SessionService {
@@ -194,11 +197,11 @@ function sealed({ session, request }: Arrival, outcome: Uint8Array | Refusal): U
   ];
   try {
     if (outcome instanceof Refusal) return refuse(outcome);
-    if (outcome.byteLength > MAX_RESPONSE_BYTES) return refuse(new Refusal('INTERNAL'));
     const { byteLength } = outcome;
+    if (byteLength > MAX_SEALED_ANSWER_BYTES)
+      return refuse(tooLarge(byteLength, MAX_SEALED_ANSWER_BYTES));
     if (channel === 0 && byteLength > MAX_RESPONSE_BODY_BYTES) {
-      const [limitBytes, actualBytes] = [String(MAX_REQUEST_BYTES), String(byteLength)];
-      return refuse(new Refusal('FRAME_TOO_LARGE', { limitBytes, actualBytes }));
+      return refuse(tooLarge(byteLength, MAX_RESPONSE_BODY_BYTES));
     }
     const answers: Uint8Array[] = [];
     for (let at = 0; at === 0 || at < byteLength; at += MAX_RESPONSE_BODY_BYTES) {
@@ -211,6 +214,13 @@ function sealed({ session, request }: Arrival, outcome: Uint8Array | Refusal): U
     if (error instanceof RecordRefused) throw new Refusal('SESSION_REFUSED');
     throw error;
   }
+}
+
+function tooLarge(actual: number, limit: number): Refusal {
+  return new Refusal('FRAME_TOO_LARGE', {
+    limitBytes: String(limit),
+    actualBytes: String(actual),
+  });
 }
 
 function statusOf({ reason, details }: Refusal): Status {
