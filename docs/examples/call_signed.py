@@ -35,7 +35,7 @@ leaf = load_pem_x509_certificate(read(certificate)).public_bytes(serialization.E
 call = message('CallSignedRequest')(method=METHOD, request=request, request_id=request_id, not_after_ms=not_after_ms,
     certificates=[leaf], algorithm='ALGORITHM_ES256', signature=own_key.sign(signed, ES256))
 
-channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(read(ca)))
+channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(read(ca), read(key), read(certificate)))
 call_signed = channel.unary_unary('/sealwright.v1.SessionService/CallSigned',
     request_serializer=type(call).SerializeToString, response_deserializer=message('CallSignedResponse').FromString)
 answer = message('SignResponse').FromString(call_signed(call, timeout=50).response)
