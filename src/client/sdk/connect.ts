@@ -70,8 +70,9 @@ function connectionOf(options: ConnectOptions): Connection {
   const host = new HostTransport(grpc);
   const untrusted = new SealwrightClient(host);
   const checkpoints = new Checkpoints(untrusted, options.lastCheckpoint);
+  const evidence = new AttestedClient(untrusted, options.trust);
   const source = {
-    attested: new AttestedClient(untrusted, options.trust),
+    attest: () => evidence.attest(),
     identity: caller,
     carrier: carrierOver(grpc),
     checkpoints,

@@ -4,10 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { utf8 } from '../../../enclave/wire/bytes.ts';
 import { SESSION_OPENING_MS } from '../../../enclave/wire/limits.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
-import { openSession, type ClientIdentity } from '../../../enclave/wire/session/client.ts';
+import {
+  openSession,
+  type ClientIdentity,
+  type Opening,
+} from '../../../enclave/wire/session/client.ts';
 import { suiteOf } from '../../../enclave/wire/session/suites.ts';
-import type { AttestedClient } from '../attested.ts';
+import type { Attestation } from '../attested.ts';
 import type { Checkpoints } from '../checkpoints.ts';
+import { RequestError } from '../sdk/errors.ts';
 import type { Carrier } from './carrier.ts';
 import { NotOpened } from './not-opened.ts';
 import { brokenRule } from './refusal.ts';
@@ -15,7 +20,8 @@ import { Session } from './session.ts';
 import { saysThatSessionIsGone } from './weather.ts';
 
 export interface SessionSource {
-  readonly attested: AttestedClient;
+  /** Fresh evidence, verified and appraised. */
+  readonly attest: () => Promise<Attestation>;
   readonly identity: ClientIdentity;
   readonly carrier: Carrier;
   readonly checkpoints: Checkpoints;
@@ -41,36 +47,43 @@ export async function openOrGiveUp(source: SessionSource): Promise<Session> {
   }
 }
 
-async function openOnce({
-  attested,
-  identity,
-  carrier,
-  checkpoints,
-}: SessionSource): Promise<Session> {
-  const attestation = await attested.attest();
-  const { claims, evidence, log } = attestation;
-  const lastSeen = await checkpoints.newest(log);
-  const opening = await openSession({
-    target: {
-      suite: suiteOf(claims.suite),
-      clusterId: claims.clusterId,
-      evidenceDigest: evidence.evidenceDigest,
-    },
-    hpkeKey: claims.hpkeKey,
-    identity,
-    clientTimeMs: Date.now(),
-    lastCheckpoint: lastSeen === undefined ? NOTHING : utf8(lastSeen.note),
-  });
-  const accept = await carrier.open(opening.message, { timeoutMs: SESSION_OPENING_MS });
+async function openOnce(source: SessionSource): Promise<Session> {
+  const { carrier, checkpoints } = source;
+  const attestation = await source.attest();
+  const lastSeen = await checkpoints.newest(attestation.log);
   try {
+    const opening = await openingFor(attestation, source.identity, lastSeen?.note ?? '');
+    const accept = await carrier.open(opening.message, { timeoutMs: SESSION_OPENING_MS });
     const opened = await opening.finish(accept);
     const session = new Session(opened, attestation, carrier, performance.now());
     const head = new TextDecoder().decode(opened.facts.checkpoint);
-    // A session counts from its first record on, which must come soon; a call of ours may not.
+    // A session counts from its first record on, which must come soon; a call of the caller's may not.
     const first = session.call(METHODS.getStatus, NOTHING, { timeoutMs: SESSION_OPENING_MS });
     await Promise.all([first, checkpoints.meet(head, attestation, lastSeen)]);
     return session;
   } catch (error) {
     throw brokenRule(error);
+  }
+}
+
+async function openingFor(
+  { claims, evidence }: Attestation,
+  identity: ClientIdentity,
+  lastCheckpoint: string,
+): Promise<Opening> {
+  const { clusterId, hpkeKey } = claims;
+  const { evidenceDigest } = evidence;
+  try {
+    return await openSession({
+      target: { suite: suiteOf(claims.suite), clusterId, evidenceDigest },
+      hpkeKey,
+      identity,
+      clientTimeMs: Date.now(),
+      lastCheckpoint: utf8(lastCheckpoint),
+    });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const problem = 'the chain of identity.cert is too long for an Open';
+    throw new RequestError('IDENTITY_UNUSABLE', problem, { field: 'cert' });
   }
 }

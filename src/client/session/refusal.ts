@@ -1,6 +1,7 @@
 /** What stands inside of a session: refusals of the enclave, and what is no answer of the enclave at all. */
 import { reasonOf } from '../../../enclave/wire/error-code.ts';
 import { AcceptRefused } from '../../../enclave/wire/session/client.ts';
+import { HpkeError } from '../../../enclave/wire/session/hpke.ts';
 import type { Status } from '../../../enclave/wire/session/record-content.ts';
 import { RecordRefused } from '../../../enclave/wire/session/record.ts';
 import { NotBelieved, judge } from '../not-believed.ts';
@@ -31,6 +32,9 @@ export function brokenRule(error: unknown): unknown {
   if (error instanceof AcceptRefused) {
     const expected = 'Accept by the enclave whose evidence was verified, for this Open';
     return notBelieved(`accept-${error.rule}`, expected, error.rule);
+  }
+  if (error instanceof HpkeError) {
+    return notBelieved('evidence-hpke-key', 'a public key of the suite', 'hpke');
   }
   return error;
 }
