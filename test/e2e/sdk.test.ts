@@ -130,6 +130,13 @@ describe('sign', () => {
     expect(outcomes.every(holds)).toBe(true);
   });
 
+  it('a batch that takes several records each way', async () => {
+    const messages = Array.from({ length: 256 }, (_, i) => Buffer.alloc(3_900, String(i)));
+    const outcomes = await service.signer('session-enclave').signBatch(messages);
+    const refused = outcomes.filter((outcome) => outcome instanceof SealwrightError);
+    expect([outcomes.length, refused]).toEqual([256, []]);
+  });
+
   it('over a Unix socket: with an identity in a session, without as whoever may open the socket', async () => {
     const { trust } = options;
     const address = `unix:${stack.ready.sockets[0] ?? ''}`;

@@ -15,6 +15,7 @@ import type {
 import { AttestationServiceService } from '../../src/gen/sealwright/v1/attestation.ts';
 import { KeyServiceService } from '../../src/gen/sealwright/v1/keys.ts';
 import { LogServiceService } from '../../src/gen/sealwright/v1/log.ts';
+import { SessionServiceService } from '../../src/gen/sealwright/v1/session.ts';
 import { SigningServiceService } from '../../src/gen/sealwright/v1/signing.ts';
 import type { Ready } from './stack.ts';
 
@@ -40,6 +41,7 @@ const SERVICES = [
   AttestationServiceService,
   KeyServiceService,
   LogServiceService,
+  SessionServiceService,
   SigningServiceService,
 ];
 
@@ -91,7 +93,10 @@ export class LyingHost {
     this.#folder = mkdtempSync(join(tmpdir(), 'sw-liar-'));
     this.socket = join(this.#folder, 'api.sock');
     for (const service of SERVICES) {
-      const methods = Object.entries(service as ServiceDefinition);
+      const methods = Object.entries(service as ServiceDefinition).filter(
+        // Records that travel one by one are lies enough.
+        ([, { requestStream }]) => !requestStream,
+      );
       const handlers = methods.map(([name, method]) => [name, this.#handler(method)] as const);
       this.#server.addService(service, Object.fromEntries(handlers));
     }

@@ -2,7 +2,7 @@
  * What the host of a session says on its own account: never a decision, only a reason to try again. It could make every
  * word of it up (docs/spec/session.md, "What a receiver checks").
  */
-import type { MethodDefinition } from '@grpc/grpc-js';
+import { status, type MethodDefinition } from '@grpc/grpc-js';
 import { printable } from '../../../enclave/wire/printable.ts';
 import { SignerError, type SignerReason } from '../signer-error.ts';
 import type { CallOptions, Transport } from '../transport.ts';
@@ -15,8 +15,12 @@ function weather({ reason, message, grpcStatus }: SignerError): SignerError {
     reason: NO_ANSWER.includes(reason) ? reason : 'HOST_REFUSED',
     retryable: true,
     grpcStatus,
-    metadata: { hostSays: printable(reason), grpcStatus: String(grpcStatus) },
+    metadata: { hostSays: printable(reason === 'NOT_EXPLAINED' ? nameOf(grpcStatus) : reason) },
   });
+}
+
+function nameOf(code: number): string {
+  return status[code] ?? String(code);
 }
 
 /** Runs a call to the host. */
