@@ -231,6 +231,9 @@ export const MAX_SIGNED_CALL_BYTES =
 export const MAX_PARTS_BYTES_OF_SESSION = 6 * 1024 * 1024;
 export const MAX_PARTS_BYTES = 64 * 1024 * 1024;
 
+/** What a part takes beside the plaintext that it came in, by measurement: empty ones must not be free. */
+export const PART_OVERHEAD_BYTES = 1024;
+
 /** Records of one request: six times those that the largest needs. */
 export const MAX_PARTS = 256;
 

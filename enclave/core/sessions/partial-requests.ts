@@ -4,7 +4,12 @@
  */
 import type { Reason } from '../../wire/error-code.ts';
 import { concatBytes } from '../../wire/bytes.ts';
-import { MAX_PARTS, MAX_PARTS_BYTES, MAX_PARTS_BYTES_OF_SESSION } from '../../wire/limits.ts';
+import {
+  MAX_PARTS,
+  MAX_PARTS_BYTES,
+  MAX_PARTS_BYTES_OF_SESSION,
+  PART_OVERHEAD_BYTES,
+} from '../../wire/limits.ts';
 import { maxRequestBytes } from '../../wire/methods.ts';
 import type { ReceivedRequest } from '../../wire/session/enclave-records.ts';
 import { RecordRefused } from '../../wire/session/record.ts';
@@ -13,7 +18,10 @@ import type { Session } from './session-table.ts';
 interface Partial {
   readonly channel: number;
   readonly parts: Uint8Array[];
+  /** Of the bodies. */
   byteLength: number;
+  /** What they take of our memory. */
+  heldBytes: number;
   /** It was refused: what still comes of it is dropped. */
   refused: boolean;
   /** By the monotonic clock. */
@@ -30,7 +38,7 @@ const PART: Gathered = { state: 'part' };
 
 export class PartialRequests {
   readonly #held = new Map<Session, Map<number, Partial>>();
-  #byteLength = 0;
+  #heldBytes = 0;
 
   /** @param untilMs the request's deadline, by the monotonic clock */
   take(session: Session, request: ReceivedRequest, untilMs: number): Gathered {
@@ -41,6 +49,7 @@ export class PartialRequests {
       channel,
       parts: [],
       byteLength: 0,
+      heldBytes: 0,
       refused: false,
       untilMs,
     };
@@ -56,7 +65,8 @@ export class PartialRequests {
       // The record's plaintext is ours alone: its body is kept as it is.
       partial.parts.push(body);
       partial.byteLength += body.byteLength;
-      this.#byteLength += body.byteLength;
+      partial.heldBytes += heldBytesOf(body);
+      this.#heldBytes += heldBytesOf(body);
     }
     if (!end) return PART;
     this.#release(partial);
@@ -71,11 +81,11 @@ export class PartialRequests {
   ): Reason | undefined {
     if (parts.length >= MAX_PARTS) return 'REQUEST_MALFORMED';
     if (byteLength + body.byteLength > maxRequestBytes(method)) return 'FRAME_TOO_LARGE';
-    let ofSession = body.byteLength;
-    for (const partial of own.values()) ofSession += partial.refused ? 0 : partial.byteLength;
+    const heldBytes = heldBytesOf(body);
+    let ofSession = heldBytes;
+    for (const partial of own.values()) ofSession += partial.refused ? 0 : partial.heldBytes;
     const full =
-      ofSession > MAX_PARTS_BYTES_OF_SESSION ||
-      this.#byteLength + body.byteLength > MAX_PARTS_BYTES;
+      ofSession > MAX_PARTS_BYTES_OF_SESSION || this.#heldBytes + heldBytes > MAX_PARTS_BYTES;
     return full ? 'RATE_LIMITED' : undefined;
   }
 
@@ -93,7 +103,7 @@ export class PartialRequests {
   }
 
   #release(partial: Partial): void {
-    if (!partial.refused) this.#byteLength -= partial.byteLength;
+    if (!partial.refused) this.#heldBytes -= partial.heldBytes;
   }
 
   #forget(session: Session, call: number): void {
@@ -101,6 +111,11 @@ export class PartialRequests {
     own?.delete(call);
     if (own?.size === 0) this.#held.delete(session);
   }
+}
+
+/** The plaintext around a body lives as long as it does: an empty one is as large as the smallest record. */
+function heldBytesOf(body: Uint8Array): number {
+  return body.buffer.byteLength + PART_OVERHEAD_BYTES;
 }
 
 function closeStream({ records }: Session, channel: number): void {
