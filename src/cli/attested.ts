@@ -7,7 +7,7 @@ import type { AttestationResult } from '../verifier/index.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_OPTIONS } from './command.ts';
 import type { Arguments } from './command.ts';
-import { DEFAULT_STATE, withClient } from './connection.ts';
+import { DEFAULT_STATE, withConnection, type Connection } from './connection.ts';
 import { isAddress } from './from-option.ts';
 import { note } from './output.ts';
 
@@ -26,10 +26,28 @@ export const ATTESTED_NOTE =
   'the folder of --state, else SEALWRIGHT_REFERENCE, else reference.json of the state folder that the service is ' +
   'found by. A failed check ends the command with 2.';
 
+export const SESSION_NOTE =
+  'A ring that takes sessions or signed calls only is asked inside of a session: the host sees how long that is, and can ' +
+  'only delay it. This takes a certificate; over a Unix socket such rings do not sign.';
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws CliError (64) when there is none: a service is never pinned because it was seen first. */
 export function referencePath(input: Arguments, environment: Environment = process.env): string {
+  const path = findReference(input, environment);
+  if (path !== undefined) return path;
+  throw usageError(
+    'there is no reference file, and nothing is pinned at first sight',
+    '--reference FILE, reference.json in the folder of --state, or SEALWRIGHT_REFERENCE',
+    'write one with "npx sealwright reference-values"; "npx sealwright dev" writes DIR/reference.json',
+  );
+}
+
+/** Undefined when there is none. */
+export function findReference(
+  input: Arguments,
+  environment: Environment = process.env,
+): string | undefined {
   const given = input.text('reference');
   if (given !== undefined) return given;
   const from = input.text('from');
@@ -40,13 +58,7 @@ export function referencePath(input: Arguments, environment: Environment = proce
     ...(named === '' ? [] : [named]),
     ...foundBy(input, environment).filter(existsSync),
   ];
-  const [path] = candidates;
-  if (path !== undefined) return path;
-  throw usageError(
-    'there is no reference file, and nothing is pinned at first sight',
-    '--reference FILE, reference.json in the folder of --state, or SEALWRIGHT_REFERENCE',
-    'write one with "npx sealwright reference-values"; "npx sealwright dev" writes DIR/reference.json',
-  );
+  return candidates[0];
 }
 
 /** The reference of the state folder that leads to the service when no option and no address does. */
@@ -61,16 +73,24 @@ function foundBy(input: Arguments, environment: Environment): string[] {
 /** Runs `use` with a client that believes nothing but attested keys. Throws CliError. */
 export function withAttested<Result>(
   input: Arguments,
-  use: (attested: AttestedClient) => Promise<Result>,
+  use: (attested: AttestedClient, connection: Connection) => Promise<Result>,
 ): Promise<Result> {
-  return withClient(input, async (client) => {
-    const path = referencePath(input);
-    const [{ AttestedClient: Attested }, { readReference }] = await Promise.all([
-      import('../client/attested.ts'),
-      import('./evidence-options.ts'),
-    ]);
-    return use(new Attested(client, readReference(path)));
-  });
+  return withConnection(input, async (connection) =>
+    use(await attestedOver(connection, input), connection),
+  );
+}
+
+/** Throws CliError when there is no reference file, or none that can be used. */
+export async function attestedOver(
+  { client }: Connection,
+  input: Arguments,
+): Promise<AttestedClient> {
+  const path = referencePath(input);
+  const [{ AttestedClient: Attested }, { readReference }] = await Promise.all([
+    import('../client/attested.ts'),
+    import('./evidence-options.ts'),
+  ]);
+  return new Attested(client, readReference(path));
 }
 
 /** One line on stderr when the evidence was good enough, and no better. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { SealwrightClient } from '../client/client.ts';
-import type { Endpoint } from '../client/grpc-transport.ts';
+import type { Endpoint, GrpcTransport } from '../client/grpc-transport.ts';
 import { connectionPath, readConnection } from '../supervisor/connection-file.ts';
 import type { ConnectionFile } from '../supervisor/connection-file.ts';
 import { unavailable, usageError } from './cli-error.ts';
@@ -15,24 +15,42 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const PARTS = ['address', 'ca', 'cert', 'key'] as const;
 type Part = (typeof PARTS)[number];
 
-/** Runs `use` with a client and closes it whatever happens. */
-export async function withClient<Result>(
+/** A client, and the plain channel under it. */
+export interface Connection {
+  readonly endpoint: Endpoint;
+  readonly grpc: GrpcTransport;
+  readonly client: SealwrightClient;
+}
+
+/** Runs `use` with a connection and closes it whatever happens. */
+export async function withConnection<Result>(
   input: Arguments,
-  use: (client: SealwrightClient) => Promise<Result>,
+  use: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
   const endpoint = resolveEndpoint(input, process.env);
-  const { SealwrightClient: Client } = await import('../client/client.ts');
-  const client = openClient(Client, endpoint);
+  const [{ SealwrightClient: Client }, { GrpcTransport: Grpc }] = await Promise.all([
+    import('../client/client.ts'),
+    import('../client/grpc-transport.ts'),
+  ]);
+  const grpc = openChannel(Grpc, endpoint);
   try {
-    return await use(client);
+    return await use({ endpoint, grpc, client: new Client(grpc) });
   } finally {
-    client.close();
+    grpc.close();
   }
 }
 
-function openClient(Client: typeof SealwrightClient, endpoint: Endpoint): SealwrightClient {
+/** Runs `use` with a client and closes it whatever happens. */
+export function withClient<Result>(
+  input: Arguments,
+  use: (client: SealwrightClient) => Promise<Result>,
+): Promise<Result> {
+  return withConnection(input, ({ client }) => use(client));
+}
+
+function openChannel(Grpc: typeof GrpcTransport, endpoint: Endpoint): GrpcTransport {
   try {
-    return new Client(endpoint);
+    return new Grpc(endpoint);
   } catch (error) {
     throw usageError(
       `certificate, key or authority cannot be used: ${messageOf(error)}`,

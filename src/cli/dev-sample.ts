@@ -22,24 +22,28 @@ export async function signSample(
   state: string,
   progress: Progress,
 ): Promise<string | undefined> {
-  const { keys } = await attested.keys();
+  const { keys, attestation } = await attested.keys();
   const fitting = keys.filter(
     ({ scope }) => scope.payload === 'message' && scope.lowestRank === 'mtls',
   );
-  const ring = (fitting.find((key) => key.ring === SAMPLE_RING) ?? fitting[0])?.ring;
-  if (ring === undefined) {
+  const asked = fitting.find(({ ring }) => ring === SAMPLE_RING) ?? fitting[0];
+  if (asked === undefined) {
     progress.step('sample', 'left out: no ring takes messages from plain gRPC callers');
     return undefined;
   }
   const path = join(state, 'sample.txt');
   const signaturePath = join(state, 'sample.sig');
   writeFileSync(path, TEXT, { mode: 0o600 });
-  const signed = await signFile(attested, { ring, path, encoding: undefined }).catch(
-    (error: unknown) => {
-      if (error instanceof SignerError && NO_CALLER.has(error.reason)) return error;
-      throw error;
-    },
-  );
+  const { ring } = asked;
+  const signed = await signFile(
+    attested,
+    attested.service,
+    { key: asked, attestation },
+    { path, encoding: undefined },
+  ).catch((error: unknown) => {
+    if (error instanceof SignerError && NO_CALLER.has(error.reason)) return error;
+    throw error;
+  });
   if (signed instanceof SignerError) {
     progress.step('sample', `left out: ${signed.reason}; the policy does not know who calls here`);
     return undefined;

@@ -1,5 +1,5 @@
 import { algorithmRow } from '../../enclave/wire/algorithm.ts';
-import type { Asked } from '../../enclave/wire/policy/decide.ts';
+import type { Asked, Rule } from '../../enclave/wire/policy/decide.ts';
 import type { Policy } from '../../enclave/wire/policy/document.ts';
 import {
   CALLER_NAME,
@@ -9,12 +9,15 @@ import {
   type PolicyRing,
   type Rank,
 } from '../../enclave/wire/policy/ring.ts';
+import type { SealwrightClient } from '../client/client.ts';
 import { PayloadKind as WirePayloadKind } from '../gen/sealwright/v1/keys.ts';
+import type { ExplainResponse } from '../gen/sealwright/v1/policy.ts';
 import { decodePemChain } from '../verifier/pem.ts';
 import { usageError } from './cli-error.ts';
-import { CLIENT_NOTE, CLIENT_OPTIONS } from './command.ts';
+import { ATTESTED_OPTIONS, attestedOver, findReference } from './attested.ts';
+import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
-import { withClient } from './connection.ts';
+import { withConnection, type Connection } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { readChunks, readSmallFile } from './input-file.ts';
 import { printJson, printText } from './output.ts';
@@ -46,15 +49,16 @@ export const policyExplain: Command = {
     },
     rank: {
       value: 'RANK',
-      help: 'offline: by what the caller is known (default: mtls with certificates, peer with a socket)',
+      help: 'offline: by what the caller is known (default: session with certificates, peer with a socket)',
       oneOf: RANKS,
     },
     applied: { value: 'TIME', help: 'offline: when the policy was applied, UTC (default: now)' },
-    ...CLIENT_OPTIONS,
+    ...ATTESTED_OPTIONS,
   },
   notes: [
     'Says whether it would be signed, and which rule decides. With --policy the enclave’s own function answers on this ' +
-      'computer, for any caller. Without it the running enclave answers, for the caller of this very connection. ' +
+      'computer, for any caller. Without it the running enclave answers, for the caller of this very connection: in a ' +
+      'session, as "sign" asks, where the ring wants one and there is a reference file. ' +
       'Exit status 2 when it is denied.',
     'Whether a key is suspended, and how many requests came within this second, is not in a policy: it is not asked. ' +
       'The answer of a service passes through its host and is signed by nobody; it decides nothing.',
@@ -76,7 +80,7 @@ async function runPolicyExplain(input: Arguments): Promise<number> {
 /** Throws CliError (64) for options of both sides. */
 function requireOneSide(input: Arguments): void {
   const offline = input.text('policy') !== undefined;
-  const strangers = offline ? Object.keys(CLIENT_OPTIONS) : ['caller', 'rank', 'applied'];
+  const strangers = offline ? Object.keys(ATTESTED_OPTIONS) : ['caller', 'rank', 'applied'];
   const stranger = strangers.find((name) => input.text(name) !== undefined);
   if (stranger !== undefined) {
     const side = offline ? 'with' : 'without';
@@ -105,15 +109,37 @@ async function explainOffline(input: Arguments, file: string): Promise<Explanati
 }
 
 function askService(input: Arguments): Promise<Explanation> {
-  return withClient(input, async (client) => {
+  return withConnection(input, async (connection) => {
+    const { client } = connection;
     // The host's word of the policy only says what `sign` would send of the file.
     const { document } = await client.getPolicy();
     const payload = await payloadOf(input, parsePolicyDocument(document).policy);
     const ring = input.required('ring');
     const payloadKind = PAYLOAD_KIND_NUMBERS[payload.kind];
-    const answer = await client.explain({ ring, payloadKind, payloadBytes: payload.byteLength });
-    return explained({ ring, payload }, answer);
+    const question = { ring, payloadKind, payloadBytes: payload.byteLength };
+    const answer = await client.explain(question);
+    const inside = answer.rule === RANK_RULE && findReference(input) !== undefined;
+    const better = inside ? await askInSession(input, connection, question) : undefined;
+    return explained({ ring, payload }, better ?? answer);
   });
+}
+
+const RANK_RULE: Rule = 'lowest-rank';
+
+/** As `sign` would ask; undefined where nothing could open a session. */
+async function askInSession(
+  input: Arguments,
+  connection: Connection,
+  question: Parameters<SealwrightClient['explain']>[0],
+): Promise<ExplainResponse | undefined> {
+  const { endpoint } = connection;
+  if (endpoint.kind === 'socket') return undefined;
+  const { withSession } = await import('./session-signing.ts');
+  const attested = await attestedOver(connection, input);
+  const known = await attested.attest();
+  return withSession(connection, endpoint, { attested, known }, (service) =>
+    service.explain(question),
+  );
 }
 
 const PAYLOAD_KIND_NUMBERS = {
@@ -132,7 +158,7 @@ function presentedBy(input: Arguments, policy: Policy): Presented {
   if (identity?.startsWith('peer:') === true) {
     return { identity, rank: rankOf(input, ['peer'], 'a Unix socket') };
   }
-  const rank = rankOf(input, ['mtls', 'signed', 'session'], 'a caller with certificates');
+  const rank = rankOf(input, ['session', 'signed', 'mtls'], 'a caller with certificates');
   if (identity !== undefined) return { identity, rank };
   const text = new TextDecoder().decode(readSmallFile('--caller', who));
   try {

@@ -2,10 +2,17 @@ import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { AttestedClient } from '../client/attested.ts';
 import { printable } from '../../enclave/wire/printable.ts';
-import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
+import {
+  ATTESTED_NOTE,
+  ATTESTED_OPTIONS,
+  SESSION_NOTE,
+  tellWarning,
+  withAttested,
+} from './attested.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
+import type { Connection } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, note, printJson } from './output.ts';
 import { writeOutput } from './output-file.ts';
@@ -29,6 +36,7 @@ export const signBatch: Command = {
   notes: [
     'Up to 256 files are signed in one call. They share a durable write and a proof; each gets a receipt of its own, ' +
       'as "sign --receipt" writes it.',
+    SESSION_NOTE,
     'Signatures and receipts of a call are verified, under the attested key and the attested log key, before any of ' +
       'them is written. A file that the service refuses does not keep the others from being signed: it is named, ' +
       'and the command ends with 69 when all such files may be tried again, else with 70.',
@@ -40,7 +48,7 @@ export const signBatch: Command = {
 
 function runSignBatch(input: Arguments): Promise<number> {
   requireDistinctNames(input.positionals);
-  return withAttested(input, (attested) => signAndWrite(input, attested));
+  return withAttested(input, (attested, connection) => signAndWrite(input, attested, connection));
 }
 
 /** Outputs are named by the last part of a path. Throws CliError (64). */
@@ -62,20 +70,29 @@ function requireDistinctNames(paths: readonly string[]): void {
   }
 }
 
-async function signAndWrite(input: Arguments, attested: AttestedClient): Promise<number> {
+async function signAndWrite(
+  input: Arguments,
+  attested: AttestedClient,
+  connection: Connection,
+): Promise<number> {
   const [out, ring] = [input.required('out'), input.required('ring')];
   const encoding = ENCODINGS.find((form) => form === input.text('encoding'));
-  const { signFiles } = await import('./sign-files.ts');
+  const [{ signFiles }, { withSigningService }] = await Promise.all([
+    import('./sign-files.ts'),
+    import('./signing-service.ts'),
+  ]);
   const attestedKey = await attested.key(ring);
-  const files = input.positionals.map((path) => ({ ring, path, option: 'FILE', encoding }));
+  const files = input.positionals.map((path) => ({ path, option: 'FILE', encoding }));
   makeFolder(out);
   const outcomes: FileOutcome[] = [];
-  for await (const batch of signFiles(attested, attestedKey, files)) {
-    for (const outcome of batch) {
-      outcomes.push(outcome);
-      await writeOutcome(outcome, out, input.json);
+  await withSigningService(attested, connection, attestedKey, async (service) => {
+    for await (const batch of signFiles(attested, service, attestedKey, files)) {
+      for (const outcome of batch) {
+        outcomes.push(outcome);
+        await writeOutcome(outcome, out, input.json);
+      }
     }
-  }
+  });
   const { key, attestation } = attestedKey;
   const refused = outcomes.filter((outcome) => outcome.kind === 'refused');
   await tellWarning(attestation.result);

@@ -5,6 +5,7 @@
 import { algorithmRow } from '../../enclave/wire/algorithm.ts';
 import { MAX_MESSAGE_BYTES } from '../../enclave/wire/limits.ts';
 import type { AttestedClient, AttestedKey } from '../client/attested.ts';
+import type { SealwrightClient } from '../client/client.ts';
 import { requireAll } from '../client/not-believed.ts';
 import { Preparation, type PreparedRequest } from '../client/prepared.ts';
 import { checkSignedAnswer } from '../client/signed-answer.ts';
@@ -18,7 +19,6 @@ import type { EcdsaEncoding } from '../client/signature-check.ts';
 import { algorithmOf } from './words.ts';
 
 export interface FileToSign {
-  readonly ring: string;
   /** `-` is stdin. */
   readonly path: string;
   /** Where the path was given, for errors; `--in` when it is not said. */
@@ -32,11 +32,15 @@ export interface SignedFile extends AttestedKey {
   readonly receipt: Receipt;
 }
 
-/** Throws CliError, SignerError and NotBelieved. */
-export async function signFile(attested: AttestedClient, file: FileToSign): Promise<SignedFile> {
-  const { key, attestation } = await attested.key(file.ring);
+/** Asks `service` for a signature of the key that was attested. Throws CliError, SignerError and NotBelieved. */
+export async function signFile(
+  attested: AttestedClient,
+  service: SealwrightClient,
+  { key, attestation }: AttestedKey,
+  file: FileToSign,
+): Promise<SignedFile> {
   const { holds, ...prepared } = await prepareFile(attested, file, key);
-  const answer = await attested.service.sign(prepared.request);
+  const answer = await service.sign(prepared.request);
   await requireSameVersion(attested, key, answer);
   const asked = { ...prepared, key, attestation };
   const { checks, receipt } = await checkSignedAnswer(answer, asked, holds(answer.signature));

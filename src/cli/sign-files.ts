@@ -8,6 +8,7 @@ import {
   MAX_DEADLINE_MS,
 } from '../../enclave/wire/limits.ts';
 import type { AttestedClient, AttestedKey } from '../client/attested.ts';
+import type { SealwrightClient } from '../client/client.ts';
 import { requireAll } from '../client/not-believed.ts';
 import type { PreparedRequest } from '../client/prepared.ts';
 import { checkSignedBatch, type CheckedItem } from '../client/signed-batch.ts';
@@ -35,9 +36,10 @@ export type FileOutcome = SignedPath | RefusedPath;
 /** Field number and length before each item. */
 const ITEM_OVERHEAD_BYTES = 8;
 
-/** Files in order; yields batch by batch. Throws CliError, SignerError and NotBelieved. */
+/** Asks `service` for all of them, in order; yields batch by batch. Throws CliError, SignerError and NotBelieved. */
 export async function* signFiles(
   attested: AttestedClient,
+  service: SealwrightClient,
   { key, attestation }: AttestedKey,
   files: readonly FileToSign[],
 ): AsyncGenerator<readonly FileOutcome[]> {
@@ -47,13 +49,13 @@ export async function* signFiles(
     const prepared = await prepareFile(attested, file, key);
     const size = SignRequest.encode(prepared.request).finish().byteLength + ITEM_OVERHEAD_BYTES;
     if (batch.length === MAX_BATCH_ITEMS || bytes + size > MAX_BATCH_REQUEST_BYTES) {
-      yield await signBatch(attested, { key, attestation }, batch);
+      yield await signBatch(attested, service, { key, attestation }, batch);
       [batch, bytes] = [[], 0];
     }
     batch.push({ path: file.path, prepared });
     bytes += size;
   }
-  yield await signBatch(attested, { key, attestation }, batch);
+  yield await signBatch(attested, service, { key, attestation }, batch);
 }
 
 interface Item {
@@ -63,11 +65,12 @@ interface Item {
 
 async function signBatch(
   attested: AttestedClient,
+  service: SealwrightClient,
   { key, attestation }: AttestedKey,
   batch: readonly Item[],
 ): Promise<readonly FileOutcome[]> {
   const requests = batch.map(({ prepared }) => prepared.request);
-  const response = await attested.service.signBatch(requests, { timeoutMs: MAX_DEADLINE_MS });
+  const response = await service.signBatch(requests, { timeoutMs: MAX_DEADLINE_MS });
   for (const { outcome } of response.results) {
     if (outcome?.$case === 'signed') await requireSameVersion(attested, key, outcome.value);
   }

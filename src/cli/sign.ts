@@ -1,8 +1,15 @@
 import type { AttestedClient } from '../client/attested.ts';
-import { ATTESTED_NOTE, ATTESTED_OPTIONS, tellWarning, withAttested } from './attested.ts';
+import {
+  ATTESTED_NOTE,
+  ATTESTED_OPTIONS,
+  SESSION_NOTE,
+  tellWarning,
+  withAttested,
+} from './attested.ts';
 import { usageError } from './cli-error.ts';
 import { CLIENT_NOTE } from './command.ts';
 import type { Arguments, Command } from './command.ts';
+import type { Connection } from './connection.ts';
 import { EXIT } from './exit-status.ts';
 import { hex, note, printJson } from './output.ts';
 import { requireOneStdout, writeOutput } from './output-file.ts';
@@ -29,6 +36,7 @@ export const sign: Command = {
   notes: [
     'A message ring takes files up to 61,440 bytes and hashes them inside the enclave. A digest ring takes ' +
       'files of any size: the hash is computed here, with the hash of the ring’s algorithm.',
+    SESSION_NOTE,
     'Signature and receipt are verified, under the attested key and the attested log key, before anything is written.',
     ATTESTED_NOTE,
     CLIENT_NOTE,
@@ -41,17 +49,30 @@ function runSign(input: Arguments): Promise<number> {
   if (input.text('format') !== undefined && input.text('receipt') === undefined) {
     throw usageError('--format is given without --receipt', '--receipt FILE', 'add it');
   }
-  return withAttested(input, (attested) => signAndWrite(input, attested));
+  return withAttested(input, (attested, connection) => signAndWrite(input, attested, connection));
 }
 
-async function signAndWrite(input: Arguments, attested: AttestedClient): Promise<number> {
+async function signAndWrite(
+  input: Arguments,
+  attested: AttestedClient,
+  connection: Connection,
+): Promise<number> {
   const out = input.required('out');
-  const { signFile } = await import('./sign-file.ts');
-  const { key, attestation, answer, receipt } = await signFile(attested, {
-    ring: input.required('ring'),
-    path: input.required('in'),
-    encoding: ENCODINGS.find((encoding) => encoding === input.text('encoding')),
-  });
+  const [{ signFile }, { withSigningService }] = await Promise.all([
+    import('./sign-file.ts'),
+    import('./signing-service.ts'),
+  ]);
+  const attestedKey = await attested.key(input.required('ring'));
+  const { key, attestation, answer, receipt } = await withSigningService(
+    attested,
+    connection,
+    attestedKey,
+    (service) =>
+      signFile(attested, service, attestedKey, {
+        path: input.required('in'),
+        encoding: ENCODINGS.find((encoding) => encoding === input.text('encoding')),
+      }),
+  );
   const receiptPath = input.text('receipt');
   const format = formatOf(input) ?? 'json';
   if (receiptPath !== undefined) writeOutput('receipt', receiptPath, encodeAs(format, receipt));

@@ -47,7 +47,8 @@ describe('the caller of dev', () => {
     ],
     ['denied by rule "payload-kind"', 2, 'short', ['--ring', 'es256-hsm', '--kind', 'digest']],
     ['denied by rule "ring-callers"', 2, 'short', ['--ring', 'guest-enclave']],
-    ['denied by rule "lowest-rank"', 2, 'short', ['--ring', 'signed-enclave']],
+    ['allowed: caller dev (spiffe://', 0, 'short', ['--ring', 'signed-enclave']],
+    ['allowed: caller dev (spiffe://', 0, 'short', ['--ring', 'session-enclave']],
     ['denied by rule "ring" with KEY_NOT_FOUND', 2, 'short', ['--ring', 'there-is-none']],
     ['none was taken now', 0, 'short', ['--ring', 'slow-enclave']],
   ])('%s (%i, %s, %j)', async (words, status, file, args) => {
@@ -62,6 +63,19 @@ describe('the caller of dev', () => {
     ]);
     expect(JSON.parse(machine.stdout)).toEqual(JSON.parse(service.stdout));
   });
+});
+
+test('who can open no session is known by less', async () => {
+  const { address, ca, cert, key } = stack.ready;
+  const asked = ['--ring', 'session-enclave', '--payload', path('short')];
+  const here = await offline(...asked, '--rank', 'mtls');
+  // No reference file: no evidence is believed, so no session can be opened.
+  const way = ['--address', address, '--ca', ca, '--cert', cert, '--key', key];
+  const there = await explainElsewhere(...asked, ...way);
+  expect(here).toMatchObject({ status: 2, stdout: there.stdout });
+  expect(here.stdout).toContain(
+    'denied by rule "lowest-rank" with SIGNING_POLICY_DENIED: ring session-enclave takes rank session (an attested session)',
+  );
 });
 
 describe('anybody, offline', () => {

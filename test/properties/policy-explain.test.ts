@@ -167,7 +167,7 @@ interface Answer {
 }
 
 function presentedBy(caller: UntrustedCaller): Presented {
-  if (caller.rank === 3) return { chain: caller.certificates };
+  if (caller.rank === 3) return { chain: caller.certificates, rank: 'mtls' };
   return { identity: `peer:${caller.socket}`, rank: 'peer' };
 }
 
