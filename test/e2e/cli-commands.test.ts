@@ -234,7 +234,7 @@ describe('status', () => {
     expect(answer).toMatchObject({
       phase: 'serving',
       simulated: true,
-      rings: 30,
+      rings: 31,
       clusterId: stack.ready.clusterId,
     });
     expect(answer['measurements']).toHaveLength(3);
