@@ -3,7 +3,6 @@
  * only for rings that no plain call may use.
  */
 import { MAX_OPENINGS_PER_SECOND } from '../../enclave/wire/limits.ts';
-import { END_SESSION } from '../../enclave/wire/methods.ts';
 import type { AttestedClient, Attestation } from '../client/attested.ts';
 import { Checkpoints } from '../client/checkpoints.ts';
 import { SealwrightClient } from '../client/client.ts';
@@ -18,9 +17,6 @@ import { HostTransport } from '../client/session/weather.ts';
 import { CliError, usageError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
 import { EXIT } from './exit-status.ts';
-
-/** Nobody waits longer for the enclave to hear of it. */
-const END_MS = 1_000;
 
 /** Runs `use` with a client of calls inside of the session. Throws CliError, SignerError and NotBelieved. */
 export async function withSession<Result>(
@@ -43,9 +39,7 @@ export async function withSession<Result>(
     await sessions.session().catch(explainNotOpened);
     return await use(new SealwrightClient(sessions));
   } finally {
-    const end = sessions.current?.call(END_SESSION, new Uint8Array(0), { timeoutMs: END_MS });
-    // Without it the enclave ends the session when it needs the place.
-    await end?.catch(() => undefined);
+    await sessions.current?.retire();
   }
 }
 

@@ -190,7 +190,7 @@ export class SealwrightClient {
   }
 
   close(): void {
-    this.#transport.close();
+    void this.#transport.close();
   }
 }
 

@@ -112,9 +112,10 @@ export class GrpcTransport implements Transport {
     });
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#client.close();
     for (const call of this.#underWay) call.cancel();
+    return Promise.resolve();
   }
 }
 

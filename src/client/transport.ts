@@ -16,6 +16,6 @@ export interface Transport {
     request: Request,
     options?: CallOptions,
   ): Promise<Response>;
-  /** Calls under way end with it. */
-  close(): void;
+  /** Calls under way end with it. Never rejects. */
+  close(): Promise<void>;
 }

@@ -60,8 +60,8 @@ beforeEach(async () => {
   await service.signer(RING).key();
   liar.repent();
 });
-afterEach(() => {
-  service.close();
+afterEach(async () => {
+  await service[Symbol.asyncDispose]();
 });
 
 const sign = (timeoutMs = 30_000) => service.signer(RING).sign(MESSAGE, { timeoutMs });
@@ -211,7 +211,7 @@ describe('a connection', () => {
       kept = accept;
       return { accept: given };
     });
-    (await connect(options)).close();
+    await (await connect(options))[Symbol.asyncDispose]();
     expect(await failedCheck(connect(options))).toBe('accept-hpke');
   });
 
@@ -221,7 +221,7 @@ describe('a connection', () => {
       kept ??= await tell(request);
       return kept;
     });
-    (await connect(options)).close();
+    await (await connect(options))[Symbol.asyncDispose]();
     expect(await failedCheck(connect(options))).toBe('nonce');
     expect(liar.calls(openSession)).toBe(1);
   });

@@ -20,6 +20,6 @@ export function proofHost(leafHashes: () => readonly Uint8Array[]): Transport {
       const answer = GetConsistencyProofResponse.encode({ newSize, proof }).finish();
       return method.responseDeserialize(Buffer.from(answer));
     },
-    close: () => undefined,
+    close: () => Promise.resolve(),
   };
 }

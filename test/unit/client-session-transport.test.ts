@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Reason } from '../../enclave/wire/error-code.ts';
+import { METHODS } from '../../enclave/wire/methods.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
 import { NotBelieved } from '../../src/client/not-believed.ts';
 import { explained, RequestError, UnavailableError } from '../../src/client/sdk/errors.ts';
 import { persist } from '../../src/client/sdk/persist.ts';
+import type { Session } from '../../src/client/session/session.ts';
 import type { SessionTransport } from '../../src/client/session/session-transport.ts';
 import { HONEST, hostSays, SessionBed, sessionOf } from '../support/session-bed.ts';
 import { testIdentity } from '../support/session-caller.ts';
@@ -45,6 +47,16 @@ const settled = (what: () => boolean): Promise<void> =>
   vi.waitFor(() => {
     expect(what()).toBe(true);
   });
+
+/** Whether the enclave knows it. */
+async function isOpen(session: Session | undefined): Promise<boolean> {
+  const error = await rejection(
+    session?.call(METHODS.getStatus, new Uint8Array(0)) ?? Promise.resolve(),
+  );
+  if (error !== undefined)
+    expect(error).toMatchObject({ metadata: { hostSays: 'SESSION_REFUSED' } });
+  return error === undefined;
+}
 
 describe('an opening', () => {
   it('is one, however many calls wait for it', async () => {
@@ -143,6 +155,32 @@ describe('a session that ends', () => {
     expect(bed.opened).toBe(2);
   });
 
+  it('gives its place back to the enclave, when what is under way in it is answered', async () => {
+    await sign();
+    const first = sessions.current;
+    passTime(0.95 * HOUR_MS);
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let calls = 0;
+    bed.host = {
+      ...HONEST,
+      call: async (record, truth) => {
+        calls += 1;
+        if (calls === 1) await held;
+        return truth(record);
+      },
+    };
+    const slow = sign();
+    await settled(() => sessions.current !== first);
+    expect(await isOpen(first)).toBe(true);
+    release();
+    expect((await slow).ring).toBe('release');
+    await vi.waitFor(async () => {
+      expect(await isOpen(first)).toBe(false);
+    });
+    expect(await isOpen(sessions.current)).toBe(true);
+  });
+
   it('with its evidence is not used any more', async () => {
     bed.evidenceMs = 10_000;
     await sign();
@@ -188,8 +226,9 @@ describe('a session that ends', () => {
 
   it('when it is closed: no call begins', async () => {
     await sign();
-    sessions.close();
-    expect(sessions.current).toBeUndefined();
+    const last = sessions.current;
+    await sessions.close();
+    expect([sessions.current, await isOpen(last)]).toEqual([undefined, false]);
     expect(await rejection(sign())).toMatchObject({ message: 'the connection was closed' });
   });
 });

@@ -7,6 +7,7 @@ import { GrpcTransport, type Endpoint } from '../grpc-transport.ts';
 import { callerIdentity } from '../session/caller.ts';
 import { carrierOver } from '../session/carrier.ts';
 import { openOrGiveUp } from '../session/open-session.ts';
+import type { Session } from '../session/session.ts';
 import { SessionTransport } from '../session/session-transport.ts';
 import { HostTransport } from '../session/weather.ts';
 import { explaining } from './errors.ts';
@@ -56,7 +57,7 @@ export async function connect(options: ConnectOptions): Promise<Sealwright> {
     const attestation = await explaining(() => persist(timeoutMs, () => connection.open()));
     return new Sealwright(connection, attestation);
   } catch (error) {
-    connection.service.close();
+    await connection.transport.close();
     throw error;
   }
 }
@@ -81,7 +82,8 @@ function connectionOf(options: ConnectOptions): Connection {
   const service = new SealwrightClient(sessions);
   const attested = new AttestedClient(service, options.trust);
   const open = async (): Promise<Attestation> => (await sessions.session()).attestation;
-  return { service, attested, checkpoints, open, session: () => sessions.current };
+  const session = (): Session | undefined => sessions.current;
+  return { transport: sessions, service, attested, checkpoints, open, session };
 }
 
 /** What the caller chose with a socket and no identity. */
@@ -100,7 +102,7 @@ function plainConnection(
     }
     return attestation;
   };
-  return { service, attested, checkpoints, open, session: () => undefined };
+  return { transport: grpc, service, attested, checkpoints, open, session: () => undefined };
 }
 
 const SOCKET = 'unix:';

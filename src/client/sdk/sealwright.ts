@@ -3,11 +3,13 @@ import type { Attestation, AttestedClient } from '../attested.ts';
 import type { Checkpoints } from '../checkpoints.ts';
 import type { SealwrightClient } from '../client.ts';
 import type { Session } from '../session/session.ts';
+import type { Transport } from '../transport.ts';
 import { Signer } from './signer.ts';
 import { TrustedKeys } from './trusted-keys.ts';
 
 /** @internal */
 export interface Connection {
+  readonly transport: Transport;
   readonly service: SealwrightClient;
   readonly attested: AttestedClient;
   readonly checkpoints: Checkpoints;
@@ -66,12 +68,17 @@ export class Sealwright {
     return new Signer(ring, service, this.#keys, checkpoints);
   }
 
-  /** Calls under way end with it. */
+  /** Ends the session, and calls under way with it. */
   close(): void {
-    this.#connection.service.close();
+    void this[Symbol.asyncDispose]();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** As `close`. Resolves when the enclave has heard of it, after a second at most. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#connection.transport.close();
   }
 }

@@ -69,16 +69,21 @@ export class SessionTransport implements Transport {
     return Promise.resolve(current);
   }
 
-  close(): void {
+  /** Resolves when the enclave has heard of it, or does not answer. */
+  async close(): Promise<void> {
     this.#closed = true;
+    const current = this.#current;
     this.#current = undefined;
-    this.#host.close();
+    await current?.retire({ atOnce: true });
+    await this.#host.close();
   }
 
   #opened(): Promise<Session> {
     this.#opening ??= this.#open()
       .then((session) => {
+        const last = this.#closed ? session : this.#current;
         if (!this.#closed) this.#current = session;
+        void last?.retire();
         this.#pauseMs = FIRST_PAUSE_MS;
         return session;
       })

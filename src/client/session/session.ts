@@ -1,7 +1,7 @@
 /** One open session with an enclave whose evidence was verified (docs/spec/session.md). */
 import { randomBytes, randomInt } from 'node:crypto';
 import { DEFAULT_DEADLINE_MS } from '../../../enclave/wire/limits.ts';
-import { METHODS } from '../../../enclave/wire/methods.ts';
+import { END_SESSION, METHODS } from '../../../enclave/wire/methods.ts';
 import type { SessionFacts } from '../../../enclave/wire/session/accept-message.ts';
 import type { OpenedSession } from '../../../enclave/wire/session/client.ts';
 import { ClientRecords, type SentRequest } from '../../../enclave/wire/session/client-records.ts';
@@ -22,13 +22,17 @@ import { brokenRule } from './refusal.ts';
 import { saysThatSessionIsGone } from './weather.ts';
 
 /** Their answers always fit into one record. Any other travels on a channel of its own, in as many as it takes. */
-const SHORT_ANSWERS: ReadonlySet<string> = new Set([METHODS.sign, METHODS.getKey]);
+const SHORT_ANSWERS: ReadonlySet<string> = new Set([METHODS.sign, METHODS.getKey, END_SESSION]);
 
 /** Of a session's life and records, after which a successor is due: time is left to find an enclave that was away. */
 const DUE = 0.8;
 /** Instances that were started together do not come back together. */
 const DUE_JITTER = 0.1;
 const JITTER_STEPS = 1_000;
+
+/** Nobody waits longer for the enclave to hear that a session is over: it ends by itself too. */
+const END_MS = 1_000;
+const NOTHING = new Uint8Array(0);
 
 export class Session {
   readonly facts: SessionFacts;
@@ -41,6 +45,8 @@ export class Session {
   readonly #endsMs: number;
   readonly #dueMs: number;
   #ended = false;
+  #underWay = 0;
+  #whenIdle: () => void = () => undefined;
 
   /** @param openedMs when Accept was read, by `performance.now()` */
   constructor(
@@ -76,9 +82,20 @@ export class Session {
     return performance.now() >= this.#dueMs || this.#records.sent >= DUE * this.facts.maxRecords;
   }
 
-  /** No call begins any more; those under way end as they would. */
+  /** It is gone, or nothing more is asked of it: no call begins any more. Those under way end as they would. */
   end(): void {
     this.#ended = true;
+  }
+
+  /** Gives its place at the enclave back, when calls under way are answered or at once. Never rejects. */
+  async retire({ atOnce = false } = {}): Promise<void> {
+    if (!this.usable) return;
+    this.end();
+    if (!atOnce && this.#underWay > 0) {
+      await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    }
+    // What came of it changes nothing: the session is used by nobody.
+    await this.call(END_SESSION, NOTHING, { timeoutMs: END_MS }).catch(() => undefined);
   }
 
   /**
@@ -99,11 +116,15 @@ export class Session {
     const answer = new Answer(first.call, this.#records);
     const records = [first, ...others].map(({ record }) => record);
     const options = { timeoutMs, ...(waitForReady === undefined ? {} : { waitForReady }) };
+    this.#underWay += 1;
     try {
       await this.#carrier.carry(records, (some) => answer.take(some), options);
       return answer.finish();
     } catch (error) {
       throw this.#explained(error, first.call);
+    } finally {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.#whenIdle();
     }
   }
 

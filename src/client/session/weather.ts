@@ -53,7 +53,7 @@ export class HostTransport implements Transport {
     return throughHost(() => this.#way.call(method, request, options));
   }
 
-  close(): void {
-    this.#way.close();
+  close(): Promise<void> {
+    return this.#way.close();
   }
 }
