@@ -1,23 +1,16 @@
 /** One stack for each suite of sessions: what it claims, what is measured, and a session that signs. */
 import { execFile } from 'node:child_process';
-import { createPrivateKey, createPublicKey, verify, X509Certificate } from 'node:crypto';
+import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import {
-  SignatureEncoding,
-  SignRequest,
-  SignResponse,
-} from '../../enclave/wire/gen/sealwright/v1/signing.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
 import { SUITES, type SuiteNumber } from '../../enclave/wire/session/suites.ts';
 import { AttestedClient, type AttestedKeys } from '../../src/client/attested.ts';
+import { connect, type Signed } from '../../src/client/index.ts';
 import type { NotBelieved } from '../../src/client/not-believed.ts';
 import { parseAppraisalPolicy, type AppraisalPolicy } from '../../src/verifier/index.ts';
-import { TrueHost } from '../support/lying-host.ts';
-import { identityOf, SessionCaller, targetOf, type Carry } from '../support/session-caller.ts';
 import { runSealwright, startStack, temporaryFolder, type Stack } from '../support/stack.ts';
 
 const RING = 'session-enclave';
@@ -64,34 +57,19 @@ async function attestedKeys(running: Stack, policy: AppraisalPolicy): Promise<At
   }
 }
 
-function callerOf({ ready }: Stack) {
-  const { raw, publicKey } = new X509Certificate(readFileSync(ready.cert));
-  return identityOf([raw], createPrivateKey(readFileSync(ready.key)), publicKey);
-}
-
-async function signInSession(running: Stack): Promise<SignResponse> {
-  const host = new TrueHost(running.ready);
-  const carry: Carry = (path, body) => {
-    const bytes = (value: Uint8Array): Buffer => Buffer.from(value);
-    const [requestSerialize, responseSerialize] = [bytes, bytes];
-    const [requestDeserialize, responseDeserialize] = [bytes, bytes];
-    const codec = { requestSerialize, requestDeserialize, responseSerialize, responseDeserialize };
-    return host.call({ path, ...codec }, body);
-  };
+async function signInSession({ ready }: Stack, trust: AppraisalPolicy): Promise<Signed> {
+  const { address, ca, cert, key } = ready;
+  const [caPem, certPem, keyPem] = [ca, cert, key].map((path) => readFileSync(path)) as [
+    Buffer,
+    Buffer,
+    Buffer,
+  ];
+  const identity = { ca: caPem, cert: certPem, key: keyPem };
+  const service = await connect({ address, trust, identity });
   try {
-    const target = await targetOf({ call: carry });
-    const session = await SessionCaller.open(carry, { target, identity: callerOf(running) });
-    const request = SignRequest.encode({
-      ring: RING,
-      payload: { $case: 'message', value: { message: MESSAGE } },
-      algorithm: 0,
-      encoding: SignatureEncoding.SIGNATURE_ENCODING_UNSPECIFIED,
-      requestId: new Uint8Array(0),
-      declineReceipt: false,
-    }).finish();
-    return SignResponse.decode(await session.unary(METHODS.sign, request));
+    return await service.signer(RING).sign(MESSAGE);
   } finally {
-    host.close();
+    service.close();
   }
 }
 
@@ -109,7 +87,7 @@ describe('a stack', () => {
     const refused = await attestedKeys(stack, otherReference).catch((error: unknown) => error);
     expect((refused as NotBelieved).checks.map(({ id }) => id)).toEqual(['MR2']);
 
-    const { signature, receipt } = await signInSession(stack);
+    const { signature, receipt } = await signInSession(stack, reference);
     const key = keys.find(({ ring }) => ring === RING);
     const publicKey = createPublicKey({
       key: Buffer.from(key?.publicKey ?? []),
@@ -117,7 +95,7 @@ describe('a stack', () => {
       type: 'spki',
     });
     expect(verify('sha256', MESSAGE, publicKey, signature)).toBe(true);
-    const leaf: unknown = JSON.parse(Buffer.from(receipt?.leaf ?? []).toString());
+    const leaf: unknown = JSON.parse(Buffer.from(receipt.leaf).toString());
     expect(leaf).toMatchObject({ ring: RING, caller: 'dev', rank: 'session' });
   });
 });
