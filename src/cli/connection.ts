@@ -36,7 +36,7 @@ export async function withConnection<Result>(
   try {
     return await use({ endpoint, grpc, client: new Client(grpc) });
   } finally {
-    grpc.close();
+    await grpc.close();
   }
 }
 
