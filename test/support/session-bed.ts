@@ -6,6 +6,7 @@ import { leafHash } from '../../enclave/log/tree.ts';
 import { toHex } from '../../enclave/wire/bytes.ts';
 import { Refusal, type Reason } from '../../enclave/wire/error-code.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
+import type { SuiteNumber } from '../../enclave/wire/session/suites.ts';
 import { canonicalize } from '../../enclave/wire/signed-json.ts';
 import type { Attestation } from '../../src/client/attested.ts';
 import { Checkpoints } from '../../src/client/checkpoints.ts';
@@ -75,8 +76,9 @@ export class SessionBed {
     this.running = running;
   }
 
-  static async start(): Promise<SessionBed> {
+  static async start(suite: SuiteNumber = 1): Promise<SessionBed> {
     const world = new World('session bed');
+    world.suite = suite;
     const running = await world.begin({
       release: { algorithm: 'EdDSA', lowestRank: 'session' },
     });

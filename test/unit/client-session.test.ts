@@ -3,13 +3,14 @@ import { ERROR_CODES, type Reason } from '../../enclave/wire/error-code.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import { NotBelieved } from '../../src/client/not-believed.ts';
 import { explained, UnavailableError } from '../../src/client/sdk/errors.ts';
-import type { Session } from '../../src/client/session/session.ts';
+import { Session } from '../../src/client/session/session.ts';
 import {
   SignBatchRequest,
   SignBatchResponse,
   SignResponse,
 } from '../../src/gen/sealwright/v1/signing.ts';
 import { HONEST, hostSays, SessionBed, sessionOf } from '../support/session-bed.ts';
+import { openingFor, targetOf } from '../support/session-caller.ts';
 import { requestOf, signRequest } from '../support/fakes/world.ts';
 
 const MESSAGE = new Uint8Array(32).fill(7);
@@ -80,6 +81,48 @@ describe('a call inside', () => {
     expect(await rejection(sign())).toMatchObject({ reason: 'DEADLINE_EXCEEDED' });
     // To this session it is a minute later now than to its caller.
     session.end();
+  });
+});
+
+it.each([1, 2, 3] as const)('a session of suite %i signs', async (suite) => {
+  const other = await SessionBed.start(suite);
+  const opened = await other.open();
+  expect(SignResponse.decode(await opened.call(METHODS.sign, SIGN)).ring).toBe('release');
+});
+
+describe('a session whose numbers are used up', () => {
+  const MAX_RECORDS = 5;
+  let short: Session;
+  beforeEach(async () => {
+    const target = await targetOf(bed.running);
+    const opening = await openingFor({ target, identity: bed.identity });
+    const { facts, keys } = await opening.finish(await bed.carrier.open(opening.message, {}));
+    short = new Session(
+      { facts: { ...facts, maxRecords: MAX_RECORDS }, keys },
+      session.attestation,
+      bed.carrier,
+      performance.now(),
+    );
+  });
+
+  it('is due before, and ends: another try needs another one', async () => {
+    const due: boolean[] = [];
+    for (let n = 0; n < MAX_RECORDS; n += 1) {
+      due.push(short.due);
+      await short.call(METHODS.sign, SIGN);
+    }
+    expect([due, short.usable]).toEqual([[false, false, false, false, true], true]);
+    const error = await rejection(short.call(METHODS.sign, SIGN));
+    expect(error).toMatchObject({ reason: 'SESSION_REFUSED', retryable: true });
+    expect(short.usable).toBe(false);
+  });
+
+  it('takes no request of more records than it has', async () => {
+    await short.call(METHODS.sign, SIGN);
+    await short.call(METHODS.sign, SIGN);
+    const error = await rejection(short.call(METHODS.signBatch, largeBatch()));
+    expect(error).toMatchObject({ reason: 'SESSION_REFUSED', retryable: true });
+    expect(short.usable).toBe(false);
   });
 });
 

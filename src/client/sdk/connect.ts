@@ -48,7 +48,7 @@ export interface ConnectOptions {
 /**
  * Connects: verifies evidence before anything else is asked, then opens a session. Rejects with SecurityError when the
  * enclave is not what `trust` says, or its log not the one of `lastCheckpoint`; with UnavailableError when none answered in
- * time, or no session was opened; with RequestError when the identity is none. Throws TypeError when it is missing.
+ * time, or no session was opened; with RequestError when the identity is none, and TypeError when it is missing.
  */
 export async function connect(options: ConnectOptions): Promise<Sealwright> {
   const { timeoutMs = DEFAULT_CONNECT_MS } = options;

@@ -18,12 +18,13 @@ const LONGEST_ATTEMPT_MS = 5_000;
 export async function persist<T>(
   timeoutMs: number,
   attempt: (attemptMs: number) => Promise<T>,
+  longestAttemptMs = LONGEST_ATTEMPT_MS,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const left = end - performance.now();
     try {
-      const attemptMs = Math.max(1, Math.min(left, LONGEST_ATTEMPT_MS));
+      const attemptMs = Math.max(1, Math.min(left, longestAttemptMs));
       return await inTime(attemptMs, attempt(attemptMs));
     } catch (error) {
       if (!(error instanceof SignerError) || adviceOf(error) !== 'retry') throw error;

@@ -23,6 +23,9 @@ import { explained, explaining, RequestError, type SealwrightError } from './err
 import { persist } from './persist.ts';
 import type { TrustedKeys } from './trusted-keys.ts';
 
+/** One attempt at a batch: of 256 slow keys behind the batches of others. A retry meets items that are still being signed. */
+const LONGEST_BATCH_MS = MAX_DEADLINE_MS / 2;
+
 /** A message, whole or in chunks. A ring of payload `digest` takes any size: it is hashed here. */
 export type Message = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
@@ -132,10 +135,14 @@ export class Signer {
   ): Promise<(Signed | SealwrightError)[]> {
     const requests = batch.map(({ request }) => request);
     const requestId = Uint8Array.from(randomBytes(REQUEST_ID_BYTES));
-    const response = await persist(timeoutMs, (attemptMs) => {
-      const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
-      return this.#service.signBatch(requests, patient);
-    });
+    const response = await persist(
+      timeoutMs,
+      (attemptMs) => {
+        const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
+        return this.#service.signBatch(requests, patient);
+      },
+      LONGEST_BATCH_MS,
+    );
     const answers = response.results.flatMap(({ outcome }) =>
       outcome?.$case === 'signed' ? [outcome.value] : [],
     );

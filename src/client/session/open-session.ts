@@ -83,7 +83,7 @@ async function openingFor(
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    const problem = 'the chain of identity.cert is too long for an Open';
+    const problem = 'the chain of identity.cert is too long: it does not fit into an Open';
     throw new RequestError('IDENTITY_UNUSABLE', problem, { field: 'cert' });
   }
 }
