@@ -299,7 +299,7 @@ module.exports = {
         path: '^(?:src|enclave)/',
         pathNot: [
           '^src/(?:verifier|tlog)/',
-          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|printable|ssh[^/]*|tlog-note|x509/[^/]+|policy/genesis-statement)\\.ts$',
+          '^enclave/wire/(?:layouts|bytes|signed-json|closed-schema|limits|printable|ssh[^/]*|tlog-note|x509/[^/]+|policy/genesis-statement|session/suites)\\.ts$',
         ],
       },
     ),

@@ -248,6 +248,6 @@ describe('docs/OPERATIONS.md', () => {
     const { read, problems } = check(shown);
     expect(problems).toEqual([]);
     expect(read?.policy.callers.map(({ kind }) => kind)).toEqual(['spiffe', 'x509', 'peer']);
-    expect(read?.policy.rings).toHaveLength(2);
+    expect(read?.policy.rings).toHaveLength(3);
   });
 });
