@@ -88,13 +88,15 @@ export class ByteReader {
   }
 }
 
-/** Writes into one buffer of a length that is known before. Throws RangeError beyond its end. */
+/** Writes into one buffer, or a new one of a length that is known before. Throws RangeError beyond its end. */
 export class ByteWriter {
   readonly out: Uint8Array<ArrayBuffer>;
-  #at = 0;
+  #at: number;
 
-  constructor(length: number) {
-    this.out = new Uint8Array(length);
+  /** @param at where the writing begins */
+  constructor(out: Uint8Array<ArrayBuffer> | number, at = 0) {
+    this.out = typeof out === 'number' ? new Uint8Array(out) : out;
+    this.#at = at;
   }
 
   // No DataView: one over a small array costs more than all that is written into it.

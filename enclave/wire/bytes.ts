@@ -11,7 +11,7 @@ export function label(text: string): Uint8Array {
   return encoder.encode(`${text}\0`);
 }
 
-export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let total = 0;
   for (const part of parts) total += part.byteLength;
   const out = new Uint8Array(total);

@@ -22,19 +22,33 @@ export interface Known {
   readonly log: KnownLog;
 }
 
+/** What the enclave says of itself. */
+export interface Claims {
+  /** As they are signed. */
+  readonly text: string;
+  /** Throws TypeError for one that is no text. */
+  readonly member: (name: string) => string;
+}
+
 function member(object: SignedJsonObject, name: string): string {
   const value = object[name];
   if (typeof value !== 'string') throw new TypeError(`no ${name}`);
   return value;
 }
 
+export async function claimsOf(client: SealwrightClient): Promise<Claims> {
+  const bundle = parseSignedJson(await client.getEvidence(new Uint8Array(0))) as SignedJsonObject;
+  const text = member(bundle, 'claims');
+  const claims = parseSignedJson(utf8(text)) as SignedJsonObject;
+  return { text, member: (name) => member(claims, name) };
+}
+
 export async function learn(client: SealwrightClient, rings: readonly string[]): Promise<Known> {
   const keys = await Promise.all(rings.map((ring) => client.getKey(ring)));
-  const bundle = parseSignedJson(await client.getEvidence(new Uint8Array(0))) as SignedJsonObject;
-  const claims = parseSignedJson(utf8(member(bundle, 'claims'))) as SignedJsonObject;
+  const claims = await claimsOf(client);
   return {
     publicKeys: new Map(keys.map(({ ring, publicKey }) => [ring, publicKey])),
-    log: { origin: member(claims, 'logOrigin'), publicKey: fromHex(member(claims, 'logKey')) },
+    log: { origin: claims.member('logOrigin'), publicKey: fromHex(claims.member('logKey')) },
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The least of HTTP/2 (RFC 9113) that a caller of unary gRPC methods needs: one connection, one call at a time, frames
+ * The least of HTTP/2 (RFC 9113) that a caller of unary gRPC methods needs: one connection, one call at a time, headers
  * that were encoded before. A client of grpc-js costs more than the server that it should load.
  */
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -38,13 +38,26 @@ const FIRST_WINDOW = 0xffff;
 /** Given back to the server when this much of the connection's window was used. */
 const WINDOW_STEP = 0x20000000;
 
+/** Returns where the payload begins. */
+function writeHeader(
+  out: Buffer,
+  at: number,
+  type: number,
+  flags: number,
+  stream: number,
+  payloadBytes: number,
+): number {
+  out.writeUIntBE(payloadBytes, at, 3);
+  out.writeUInt8(type, at + 3);
+  out.writeUInt8(flags, at + 4);
+  out.writeUInt32BE(stream, at + 5);
+  return at + HEADER_BYTES;
+}
+
 function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUIntBE(payload.byteLength, 0, 3);
-  header.writeUInt8(type, 3);
-  header.writeUInt8(flags, 4);
-  header.writeUInt32BE(stream, 5);
-  return Buffer.concat([header, payload]);
+  const out = Buffer.alloc(HEADER_BYTES + payload.byteLength);
+  out.set(payload, writeHeader(out, 0, type, flags, stream, payload.byteLength));
+  return out;
 }
 
 const u32 = (value: number): Buffer => {
@@ -76,23 +89,32 @@ function headersOf(path: string): Buffer {
 /** The largest frame that a server takes unasked (RFC 9113 §4.2). */
 const MAX_PAYLOAD_BYTES = 16_384;
 
-/** The message with gRPC's prefix, as DATA frames. */
-function dataFrames(stream: number, message: Uint8Array): Buffer[] {
-  const prefix = Buffer.alloc(PREFIX_BYTES);
-  prefix.writeUInt32BE(message.byteLength, 1);
-  const body = Buffer.concat([prefix, message]);
-  const frames: Buffer[] = [];
-  for (let at = 0; at < body.byteLength; at += MAX_PAYLOAD_BYTES) {
-    const payload = body.subarray(at, at + MAX_PAYLOAD_BYTES);
-    const last = at + payload.byteLength === body.byteLength;
-    frames.push(frame(TYPE.data, last ? END_STREAM : 0, stream, payload));
+/** One call: its HEADERS frame, and the message with gRPC's prefix as DATA frames. */
+function callFrames(stream: number, headers: Buffer, message: Uint8Array): Buffer {
+  const bodyBytes = PREFIX_BYTES + message.byteLength;
+  const dataFrames = Math.ceil(bodyBytes / MAX_PAYLOAD_BYTES);
+  const out = Buffer.allocUnsafe(
+    HEADER_BYTES + headers.byteLength + dataFrames * HEADER_BYTES + bodyBytes,
+  );
+  let at = writeHeader(out, 0, TYPE.headers, END_HEADERS, stream, headers.byteLength);
+  at += headers.copy(out, at);
+  for (let sent = 0; sent < bodyBytes; sent += MAX_PAYLOAD_BYTES) {
+    const payloadBytes = Math.min(MAX_PAYLOAD_BYTES, bodyBytes - sent);
+    const flags = sent + payloadBytes === bodyBytes ? END_STREAM : 0;
+    at = writeHeader(out, at, TYPE.data, flags, stream, payloadBytes);
+    if (sent === 0) {
+      out.writeUInt8(0, at);
+      out.writeUInt32BE(message.byteLength, at + 1);
+      out.set(message.subarray(0, payloadBytes - PREFIX_BYTES), at + PREFIX_BYTES);
+    } else {
+      out.set(message.subarray(sent - PREFIX_BYTES, sent - PREFIX_BYTES + payloadBytes), at);
+    }
+    at += payloadBytes;
   }
-  return frames;
+  return out;
 }
 
 export class Http2Caller {
-  /** What the next call sends: its bytes may be changed between calls. */
-  readonly message: Buffer;
   readonly #socket: Socket;
   readonly #headers: Buffer;
   /** Of an unfinished frame. */
@@ -103,9 +125,8 @@ export class Http2Caller {
   #body: Buffer[] = [];
   #settle: { resolve: (body: Buffer) => void; reject: (error: Error) => void } | undefined;
 
-  private constructor(socket: Socket, path: string, message: Uint8Array) {
+  private constructor(socket: Socket, path: string) {
     this.#socket = socket;
-    this.message = Buffer.from(message);
     this.#headers = headersOf(path);
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
@@ -131,7 +152,7 @@ export class Http2Caller {
   }
 
   /** Opens a connection for calls of `path`. */
-  static async connect(target: Target, path: string, message: Uint8Array): Promise<Http2Caller> {
+  static async connect(target: Target, path: string): Promise<Http2Caller> {
     const { host, port, ca, cert, key } = target;
     const raw = connectSocket({ host, port, noDelay: true });
     const socket = connectTls({
@@ -147,22 +168,21 @@ export class Http2Caller {
       socket.once('error', reject);
       socket.once('secureConnect', resolve);
     });
-    return new Http2Caller(socket, path, message);
+    return new Http2Caller(socket, path);
   }
 
   /** Resolves with the answer's message. Rejects for an answer without one: a refusal. One at a time. */
-  call(): Promise<Buffer> {
+  call(message: Uint8Array): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
       this.#stream += 2;
       this.#body = [];
-      this.#sendWindow -= PREFIX_BYTES + this.message.byteLength;
+      this.#sendWindow -= PREFIX_BYTES + message.byteLength;
       if (this.#sendWindow < 0) {
         this.#fail(new Error('the server gives no window'));
         return;
       }
-      const headers = frame(TYPE.headers, END_HEADERS, this.#stream, this.#headers);
-      this.#socket.write(Buffer.concat([headers, ...dataFrames(this.#stream, this.message)]));
+      this.#socket.write(callFrames(this.#stream, this.#headers, message));
     });
   }
 

@@ -1,27 +1,29 @@
 /**
- * The callers of the benchmark, as a process of their own. Gets one Load by IPC, warms up, says `begin`, calls for its
- * time, says `end` with what it saw.
+ * The callers of the benchmark, as a process of their own. Gets one Load by IPC, connects and warms up, says `ready`. For
+ * each time that it gets after that, it calls so long and says what it saw. Ends when IPC does.
  */
 import process from 'node:process';
 import { Http2Caller, type Target } from './http2-caller.ts';
+import { plainChannel, sessionChannel, type Channel, type SessionPeer } from './session-channel.ts';
 
 export interface Load {
   readonly target: Target;
+  /** Of the method that is called. */
   readonly path: string;
+  /** The calls travel in a session with it; without, as they are. */
+  readonly session?: SessionPeer;
   readonly message: Uint8Array;
   /** Where 4 bytes of the message are counted up, so that no two calls are alike. */
   readonly countAt: readonly number[];
   /** Connections, each with one call at a time. */
   readonly callers: number;
   readonly warmUpMs: number;
-  readonly forMs: number;
 }
 
 export interface Seen {
-  readonly calls: number;
   readonly seconds: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+  /** What each call took, ms. */
+  readonly times: Float64Array;
   /** Some messages with their answers. */
   readonly samples: readonly Sample[];
 }
@@ -32,72 +34,81 @@ export interface Sample {
 }
 
 export type LoadEvent =
-  | { readonly event: 'begin' }
-  | { readonly event: 'end'; readonly seen: Seen }
+  | { readonly event: 'ready' }
+  | { readonly event: 'seen'; readonly seen: Seen }
   | { readonly event: 'failed'; readonly problem: string };
 
 const MAX_SAMPLES = 50;
 const LONGEST_CALL_MS = 30_000;
 
-/** Resolves when the event has left this process. */
-function tell(event: LoadEvent): Promise<void> {
-  return new Promise((resolve) => {
-    process.send?.(event, () => {
-      resolve();
-    });
-  });
-}
+const tell = (event: LoadEvent): unknown => process.send?.(event);
 
-async function run(load: Load): Promise<Seen> {
-  const callers = await Promise.all(
-    Array.from({ length: load.callers }, () =>
-      Http2Caller.connect(load.target, load.path, load.message),
-    ),
-  );
-  const times: number[] = [];
-  const samples: Sample[] = [];
-  let count = 0;
-  let measuring = false;
-  let ended = false;
-  const begin = async (caller: Http2Caller): Promise<void> => {
-    const { message } = caller;
-    while (!ended) {
-      for (const at of load.countAt) message.writeUInt32BE((count += 1), at);
-      const begun = performance.now();
-      const answer = await caller.call();
-      if (!measuring) continue;
-      times.push(performance.now() - begun);
-      if (samples.length < MAX_SAMPLES && times.length % 20 === 1)
-        samples.push({ message: Uint8Array.from(message), answer: Uint8Array.from(answer) });
-    }
-  };
-  const all = Promise.all(callers.map(begin));
-  const pause = (ms: number): Promise<unknown> =>
-    Promise.race([new Promise((resolve) => setTimeout(resolve, ms)), all]);
-  await pause(load.warmUpMs);
-  await tell({ event: 'begin' });
-  measuring = true;
-  const begun = performance.now();
-  await pause(load.forMs);
-  // The first call of a cold service can take longer than a short figure.
-  while (times.length === 0 && performance.now() - begun < LONGEST_CALL_MS) await pause(1);
-  measuring = false;
-  const seconds = (performance.now() - begun) / 1000;
-  ended = true;
-  const calls = times.length;
-  times.sort((a, b) => a - b);
-  const part = (share: number): number => times[Math.floor(calls * share)] ?? NaN;
-  const seen = { calls, seconds, p50Ms: part(0.5), p99Ms: part(0.99), samples };
-  await tell({ event: 'end', seen });
-  await all;
-  for (const caller of callers) caller.close();
-  return seen;
+class Callers {
+  readonly #load: Load;
+  readonly #channel: Channel;
+  readonly #callers: readonly Http2Caller[];
+  #count = 0;
+
+  private constructor(load: Load, channel: Channel, callers: readonly Http2Caller[]) {
+    this.#load = load;
+    this.#channel = channel;
+    this.#callers = callers;
+  }
+
+  static async start(load: Load): Promise<Callers> {
+    const { target, path, session } = load;
+    const channel =
+      session === undefined ? plainChannel(path) : await sessionChannel(target, session, path);
+    const connecting = Array.from({ length: load.callers }, () =>
+      Http2Caller.connect(target, channel.path),
+    );
+    const callers = new Callers(load, channel, await Promise.all(connecting));
+    await callers.measure(load.warmUpMs);
+    return callers;
+  }
+
+  /** Calls that are under way when the time is over end, and don't count. */
+  async measure(ms: number): Promise<Seen> {
+    const times: number[] = [];
+    const samples: Sample[] = [];
+    let seconds = 0;
+    const isOver = (): boolean => seconds > 0;
+    const call = async (caller: Http2Caller): Promise<void> => {
+      const message = Buffer.from(this.#load.message);
+      while (!isOver()) {
+        for (const at of this.#load.countAt) message.writeUInt32BE((this.#count += 1), at);
+        const begun = performance.now();
+        const answer = this.#channel.unwrap(await caller.call(this.#channel.wrap(message)));
+        if (isOver()) return;
+        times.push(performance.now() - begun);
+        if (samples.length < MAX_SAMPLES && times.length % 20 === 1)
+          samples.push({ message: Uint8Array.from(message), answer: Uint8Array.from(answer) });
+      }
+    };
+    const begun = performance.now();
+    const all = Promise.all(this.#callers.map(call));
+    const pause = (forMs: number): Promise<unknown> =>
+      Promise.race([new Promise((resolve) => setTimeout(resolve, forMs)), all]);
+    await pause(ms);
+    // The first call of a cold service can take longer than a short figure.
+    while (times.length === 0 && performance.now() - begun < LONGEST_CALL_MS) await pause(1);
+    seconds = (performance.now() - begun) / 1000;
+    await all;
+    return { seconds, times: Float64Array.from(times), samples };
+  }
 }
 
 process.once('message', (load: Load) => {
-  run(load)
-    .catch((error: unknown) => tell({ event: 'failed', problem: String(error) }))
-    .finally(() => {
-      process.disconnect();
+  const failed = (error: unknown): void => {
+    tell({ event: 'failed', problem: String(error) });
+  };
+  Callers.start(load).then((callers) => {
+    process.on('message', (ms: number) => {
+      callers.measure(ms).then((seen) => tell({ event: 'seen', seen }), failed);
     });
+    tell({ event: 'ready' });
+  }, failed);
+});
+process.once('disconnect', () => {
+  process.exit(0);
 });

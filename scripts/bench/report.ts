@@ -10,7 +10,13 @@ export interface Line {
   readonly p99Ms?: number;
   readonly cpuUsPerCall?: Readonly<Record<string, number>>;
   /** Held against: which line, and its throughput and its server's CPU a call as parts of that one's. */
-  readonly ceiling?: { readonly name: string; readonly share: number; readonly hostCpu?: number };
+  readonly ceiling?: {
+    readonly name: string;
+    readonly share: number;
+    readonly hostCpu?: number;
+    /** A share below it is a problem. */
+    readonly least?: number;
+  };
 }
 
 export interface Report {
@@ -74,9 +80,11 @@ function ceilingOf(
       }),
     );
   const hostCpu = share(({ load }) => load?.cpuUsPerCall['host']);
+  const least = rows[0]?.leastShare;
   return {
     name,
     share: share((row) => row.perSecond),
+    ...(least === undefined ? {} : { least }),
     ...(Number.isNaN(hostCpu) ? {} : { hostCpu }),
   };
 }
@@ -99,9 +107,13 @@ export function problemsOf(lines: readonly Line[]): string[] {
   return lines.flatMap((line) => {
     const { name, perSecond, p50Ms, p99Ms, cpuUsPerCall, ceiling } = line;
     const numbers = { perSecond, p50Ms, p99Ms, ...cpuUsPerCall, share: ceiling?.share };
-    return Object.entries(numbers)
+    const problems = Object.entries(numbers)
       .filter(([what, value]) => value !== undefined && !isPossible(what, value))
       .map(([what, value]) => `${name}: ${what} is ${String(value)}`);
+    if (ceiling?.least !== undefined && ceiling.share < ceiling.least) {
+      problems.push(`${name}: ${ceiling.share.toFixed(2)} of ${ceiling.name}`);
+    }
+    return problems;
   });
 }
 
@@ -117,6 +129,7 @@ const COLUMNS = [
   'host µs',
   'enclave µs',
   'workers µs',
+  'callers µs',
   'of its ceiling',
 ];
 
@@ -128,7 +141,9 @@ export function table(lines: readonly Line[]): string {
     digits(perSecond, 0),
     digits(p50Ms, 2),
     digits(p99Ms, 2),
-    ...['host', 'enclave', 'workers'].map((process) => digits(cpuUsPerCall?.[process], 0)),
+    ...['host', 'enclave', 'workers', 'callers'].map((process) =>
+      digits(cpuUsPerCall?.[process], 0),
+    ),
     ceiling === undefined
       ? ''
       : `${ceiling.share.toFixed(2)} of ${ceiling.name}${

@@ -5,17 +5,21 @@ import { METHODS } from '../../enclave/wire/methods.ts';
 import { SignBatchRequest, SignRequest } from '../../src/gen/sealwright/v1/signing.ts';
 import { buildEnclaveWith } from '../build-enclave.ts';
 import { cSignLoop, opensslSpeed, startEcho, type EchoServer } from './ceilings.ts';
-import { learn, ofSign, ofSignBatch, requireRight, type Known } from './check-sample.ts';
+import { claimsOf, learn, ofSign, ofSignBatch, requireRight, type Known } from './check-sample.ts';
 import { ECHO_PATH } from './echo-server.ts';
 import type { Target } from './http2-caller.ts';
 import type { Load } from './load-process.ts';
-import { measureLoad, type LoadFigures } from './measure-load.ts';
+import { measureInTurns, measureLoad, type LoadFigures } from './measure-load.ts';
+import { sessionPeer, type SessionPeer } from './session-channel.ts';
 import { BenchStack, RINGS } from './stack.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CHAINED_ENTRY = 'scripts/bench/enclave/main-chained.ts';
 
 const CALLERS = [1, 16, 64] as const;
+const SESSION_CALLERS = Math.max(...CALLERS);
+/** In quiet, with warm code, it is above 0.85. */
+const LEAST_SESSION_SHARE = 0.65;
 /** As many as a stack has workers. */
 const HSM_PROCESSES = 2;
 const HSM_CALLERS = 16;
@@ -24,6 +28,10 @@ const BATCH = 64;
 const BATCH_CALLERS = 8;
 const MESSAGE_BYTES = 256;
 const WARM_UP_MS = 300;
+/** Callers that seal and open have more code to warm, and here as much is asked of both kinds. */
+const SESSION_WARM_UP_MS = 500;
+/** Of the time that plain calls may take to warm a service: what is theirs is warm then. */
+const SESSION_WARM_UP_PART = 8;
 const WARM_UP_CALLS = 20_000;
 const WARM_UP_SLICE_MS = 1000;
 /** On a machine that is too slow for so many: this many times the seconds of a figure. */
@@ -41,6 +49,8 @@ export interface Row {
   readonly load?: LoadFigures;
   /** Name of the row that this one is held against. */
   readonly ceiling?: string;
+  /** A smaller share of that one, even of a short run on a machine that is busy, is a mistake. */
+  readonly leastShare?: number;
 }
 
 export interface BenchOptions {
@@ -86,20 +96,14 @@ function countersIn(message: Uint8Array): number[] {
 
 /** The ceilings' own server, with a real answer's size and the stack's certificates. */
 async function echoOf({ stack, known }: Service): Promise<EchoServer> {
-  const load = loadOf(stack.target, METHODS.sign, one(RINGS.enclave), 1, 100);
-  const { samples } = await measureLoad({ ...load, warmUpMs: 0 }, {});
+  const load = loadOf(stack.target, METHODS.sign, one(RINGS.enclave), 1);
+  const { samples } = await measureLoad({ ...load, warmUpMs: 0 }, {}, 100);
   await requireRight(samples, ofSign, known);
   const { ca } = stack.target;
   return startEcho({ answer: samples[0]?.answer ?? new Uint8Array(0), ca, ...stack.server });
 }
 
-function loadOf(
-  target: Target,
-  path: string,
-  message: Uint8Array,
-  callers: number,
-  forMs: number,
-): Load {
+function loadOf(target: Target, path: string, message: Uint8Array, callers: number): Load {
   return {
     target,
     path,
@@ -107,7 +111,6 @@ function loadOf(
     countAt: countersIn(message),
     callers,
     warmUpMs: WARM_UP_MS,
-    forMs,
   };
 }
 
@@ -145,8 +148,8 @@ async function loops({ seconds, onRow }: BenchOptions): Promise<void> {
 function measureEcho({ durable, echo }: Bench, callers: number, ms: number): Promise<LoadFigures> {
   const { target } = durable.stack;
   const request = one(RINGS.enclave);
-  const load = loadOf({ ...target, port: echo.port }, ECHO_PATH, request, callers, ms);
-  return measureLoad(load, { host: [echo.pid] });
+  const load = loadOf({ ...target, port: echo.port }, ECHO_PATH, request, callers);
+  return measureLoad(load, { host: [echo.pid] }, ms);
 }
 
 async function measureSign(
@@ -155,16 +158,42 @@ async function measureSign(
   callers: number,
   ms: number,
 ): Promise<LoadFigures> {
-  const load = loadOf(stack.target, METHODS.sign, one(RINGS[residency]), callers, ms);
-  const figures = await measureLoad(load, stack.pids);
+  const load = loadOf(stack.target, METHODS.sign, one(RINGS[residency]), callers);
+  const figures = await measureLoad(load, stack.pids, ms);
   await requireRight(figures.samples, ofSign, known);
   return figures;
 }
 
+/** Whom a session is opened with now: evidence is renewed while the service runs. */
+async function peerOf({ stack }: Service): Promise<SessionPeer> {
+  const client = stack.client();
+  try {
+    return sessionPeer(await claimsOf(client));
+  } finally {
+    client.close();
+  }
+}
+
+/** The same calls, as they are and in a session, in turns. */
+async function measureSession(
+  service: Service,
+  callers: number,
+  ms: number,
+): Promise<readonly [plain: LoadFigures, session: LoadFigures]> {
+  const { stack, known } = service;
+  const load = loadOf(stack.target, METHODS.sign, one(RINGS.enclave), callers);
+  const plain = { ...load, warmUpMs: SESSION_WARM_UP_MS };
+  const loads = [plain, { ...plain, session: await peerOf(service) }];
+  const [ofPlain, ofSession] = await measureInTurns(loads, stack.pids, ms);
+  if (ofPlain === undefined || ofSession === undefined) throw new Error('not two figures');
+  for (const { samples } of [ofPlain, ofSession]) await requireRight(samples, ofSign, known);
+  return [ofPlain, ofSession];
+}
+
 async function measureBatch({ stack, known }: Service, ms: number): Promise<LoadFigures> {
   const request = batch(RINGS.enclave);
-  const load = loadOf(stack.target, METHODS.signBatch, request, BATCH_CALLERS, ms);
-  const figures = await measureLoad(load, stack.pids);
+  const load = loadOf(stack.target, METHODS.signBatch, request, BATCH_CALLERS);
+  const figures = await measureLoad(load, stack.pids, ms);
   await requireRight(figures.samples, ofSignBatch, known);
   return figures;
 }
@@ -182,6 +211,7 @@ async function warmUp(bench: Bench): Promise<void> {
   await warm(() => measureEcho(bench, callers, WARM_UP_SLICE_MS));
   for (const service of [bench.durable, bench.chained]) {
     await warm(() => measureSign(service, 'enclave', callers, WARM_UP_SLICE_MS));
+    await measureSession(service, callers, limitMs / SESSION_WARM_UP_PART);
     await measureBatch(service, WARM_UP_SLICE_MS);
   }
 }
@@ -211,9 +241,29 @@ async function round(bench: Bench): Promise<void> {
       ceiling: opensslName('ES256'),
     });
   }
+  for (const service of [durable, chained]) await measureSessionRows(bench, service, ms);
   const load = await measureSign(durable, 'hsm', HSM_CALLERS, ms);
   const name = `Sign ES256 hsm, durable, ${String(HSM_CALLERS)} callers`;
   onRow({ name, perSecond: load.callsPerSecond, load, ceiling: HSM_LOOP });
+}
+
+async function measureSessionRows(
+  { options: { onRow } }: Bench,
+  service: Service,
+  ms: number,
+): Promise<void> {
+  const what = `Sign ES256 enclave, ${service.release}, ${String(SESSION_CALLERS)} callers`;
+  const [plain, session] = await measureSession(service, SESSION_CALLERS, ms);
+  const ceiling = `${what}, in turns`;
+  onRow({ name: ceiling, perSecond: plain.callsPerSecond, load: plain });
+  const name = `${what}, in a session`;
+  onRow({
+    name,
+    perSecond: session.callsPerSecond,
+    load: session,
+    ceiling,
+    leastShare: LEAST_SESSION_SHARE,
+  });
 }
 
 /** Measures everything. Rejects when a call was refused, or when a signature or a receipt of a sample is false. */

@@ -7,7 +7,7 @@ import {
 } from '../../enclave/core/sessions/accept-session.ts';
 import { SeenOpenings } from '../../enclave/core/sessions/seen-openings.ts';
 import { SessionTable } from '../../enclave/core/sessions/session-table.ts';
-import { fromHex, toHex } from '../../enclave/wire/bytes.ts';
+import { concatBytes, fromHex, toHex } from '../../enclave/wire/bytes.ts';
 import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import { AcceptRefused, openSession } from '../../enclave/wire/session/client.ts';
 import { ClientRecords } from '../../enclave/wire/session/client-records.ts';
@@ -19,7 +19,12 @@ import {
   parseRequest,
   parseResponse,
 } from '../../enclave/wire/session/record-content.ts';
-import { parseContent, RecordRefused, RecordSealer } from '../../enclave/wire/session/record.ts';
+import {
+  parseContent,
+  RECORD_ROOM,
+  RecordRefused,
+  RecordSealer,
+} from '../../enclave/wire/session/record.ts';
 import type { SuiteNumber } from '../../enclave/wire/session/suites.ts';
 import type { Target } from '../../enclave/wire/session/transcript.ts';
 import { fixedHpke, fixedPair, type MadeEncapsulation } from '../support/fixed-kem.ts';
@@ -246,8 +251,12 @@ describe('records', () => {
       sessionId: fromHex(sessionId),
       maxRecords: 2 ** 24,
     });
-    for (let i = 0; i < seq; i += 1) sealer.seal(new Uint8Array(256));
-    expect(toHex(sealer.seal(fromHex(content)))).toBe(outputOf(vector).record);
+    const inRoom = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => {
+      const { before, after } = RECORD_ROOM;
+      return concatBytes(new Uint8Array(before), bytes, new Uint8Array(after));
+    };
+    for (let i = 0; i < seq; i += 1) sealer.seal(inRoom(new Uint8Array(256)));
+    expect(toHex(sealer.seal(inRoom(fromHex(content))))).toBe(outputOf(vector).record);
   });
 
   const outcome = (receive: () => unknown): string => {

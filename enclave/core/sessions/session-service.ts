@@ -5,6 +5,7 @@
 import { identityInLeaf } from '../../log/leaf.ts';
 import type { Ports } from '../../ports.ts';
 import { toHex, utf8 } from '../../wire/bytes.ts';
+import { encodeMessage } from '../../wire/encode-message.ts';
 import { ERROR_CODES, Refusal } from '../../wire/error-code.ts';
 import {
   CallSessionRequest,
@@ -102,8 +103,9 @@ export class SessionService {
     const { session, first } = arrival;
     // On its way to the disk before anything that the session does.
     const logged = first ? this.#log(session) : undefined;
-    const [answer] = await Promise.all([this.#answer(arrival, isCancelled), logged]);
-    return CallSessionResponse.encode({ records: answer }).finish();
+    const answer = this.#answer(arrival, isCancelled);
+    const [records] = logged === undefined ? [await answer] : await Promise.all([answer, logged]);
+    return encodeMessage(CallSessionResponse, { records });
   }
 
   /** What is due: keys of requests and sessions that nobody waits for any more. */

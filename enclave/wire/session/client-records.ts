@@ -4,6 +4,7 @@ import { encodeRequest, parseResponse, type Call, type ResponseContent } from '.
 import {
   openRecord,
   parseContent,
+  RECORD_ROOM,
   RecordRefused,
   RecordSealer,
   TO_CLIENT,
@@ -92,7 +93,7 @@ export class ClientRecords {
   ): SentRequest {
     const content = { method, requestId, deadlineMs, channel, channelSeq, end, body };
     const call = this.#sealer.next;
-    const record = this.#sealer.seal(encodeRequest(content));
+    const record = this.#sealer.seal(encodeRequest(content, RECORD_ROOM));
     if (channelSeq === 0) {
       this.#unanswered.set(call, { channel, nextChannelSeq: 0, lastSeq: -1 });
     }

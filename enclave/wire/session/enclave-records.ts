@@ -12,6 +12,7 @@ import {
 import {
   openRecord,
   parseContent,
+  RECORD_ROOM,
   RecordRefused,
   RecordSealer,
   TO_CLIENT,
@@ -132,8 +133,8 @@ export class EnclaveRecords {
     if (open === undefined) throw new RangeError('no such call is open');
     const { channel, nextChannelSeq: channelSeq } = open;
     if (channel === 0 && !end) throw new RangeError('a unary call has one response');
-    const content = encodeResponse({ inReplyTo: call, channel, channelSeq, end, status, body });
-    const record = this.#sealer.seal(content);
+    const content = { inReplyTo: call, channel, channelSeq, end, status, body };
+    const record = this.#sealer.seal(encodeResponse(content, RECORD_ROOM));
     open.nextChannelSeq += 1;
     if (end) this.#unanswered.delete(call);
     return record;

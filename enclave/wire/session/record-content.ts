@@ -43,6 +43,14 @@ export interface ResponseContent extends Place {
   readonly body: Uint8Array;
 }
 
+/** Zero bytes around a content: room for what makes a record of it, so that it is sealed where it stands. */
+export interface Room {
+  readonly before: number;
+  readonly after: number;
+}
+
+const NO_ROOM: Room = { before: 0, after: 0 };
+
 const METHOD = /^\/[A-Za-z0-9_.]+\/[A-Za-z0-9_]+$/;
 const MAX_METHOD_LENGTH = 128;
 
@@ -55,6 +63,11 @@ const DETAIL_KEY = /^[A-Za-z]{1,64}$/;
 const MAX_DETAIL_KEY_LENGTH = 64;
 const MAX_DETAILS = 16;
 const PLACE_BYTES = 4 + 4 + 1;
+
+function writerFor(contentBytes: number, { before, after }: Room): ByteWriter {
+  const padded = paddedLength(contentBytes, RECORD_BUCKETS);
+  return new ByteWriter(before + padded + after, before);
+}
 
 function writePlace(writer: ByteWriter, { channel, channelSeq, end }: Place): ByteWriter {
   return writer
@@ -82,14 +95,11 @@ export function maxRequestBodyBytes(method: string): number {
 }
 
 /** Throws RangeError when it does not fit into one record. */
-export function encodeRequest(content: RequestContent): Uint8Array {
+export function encodeRequest(content: RequestContent, room = NO_ROOM): Uint8Array<ArrayBuffer> {
   const method = utf8(content.method);
   const { requestId, deadlineMs, body } = content;
   const length = 4 + method.byteLength + REQUEST_ID_BYTES + 4 + PLACE_BYTES + 4 + body.byteLength;
-  const writer = new ByteWriter(paddedLength(length, RECORD_BUCKETS))
-    .lengthPrefixed(method)
-    .bytes(requestId)
-    .u32(deadlineMs);
+  const writer = writerFor(length, room).lengthPrefixed(method).bytes(requestId).u32(deadlineMs);
   return writePlace(writer, content).lengthPrefixed(body).out;
 }
 
@@ -146,12 +156,12 @@ function parseStatus(bytes: Uint8Array): Status {
 export const MAX_RESPONSE_BODY_BYTES = RECORD_BUCKETS.largest - (8 + PLACE_BYTES + 4 + 4 + 1 + 4);
 
 /** `details` of a status may come in any order. Throws RangeError when it does not fit into one record. */
-export function encodeResponse(content: ResponseContent): Uint8Array {
+export function encodeResponse(content: ResponseContent, room = NO_ROOM): Uint8Array<ArrayBuffer> {
   const { inReplyTo, status, body } = content;
   const details = [...status.details].sort((a, b) => (a.key < b.key ? -1 : 1));
   const statusBytes = encodeStatus({ code: status.code, details });
   const length = 8 + PLACE_BYTES + 4 + statusBytes.byteLength + 4 + body.byteLength;
-  const writer = new ByteWriter(paddedLength(length, RECORD_BUCKETS)).u64(inReplyTo);
+  const writer = writerFor(length, room).u64(inReplyTo);
   return writePlace(writer, content).lengthPrefixed(statusBytes).lengthPrefixed(body).out;
 }
 

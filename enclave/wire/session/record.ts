@@ -52,8 +52,14 @@ export interface RecordKey {
   readonly maxRecords: number;
 }
 
+/** What a record has around its content. */
+export const RECORD_ROOM = { before: HEADER_BYTES, after: TAG_BYTES } as const;
+
+/** One for all: whoever seals or opens with it is done before the next one asks. */
+const nonce = new Uint8Array(12);
+
 function nonceOf(seq: number): Uint8Array {
-  return new ByteWriter(12).u32(0).u64(seq).out;
+  return new ByteWriter(nonce).u32(0).u64(seq).out;
 }
 
 /** Numbers and seals what is sent in one direction. */
@@ -70,18 +76,18 @@ export class RecordSealer {
     return this.#next;
   }
 
-  /** Throws RecordRefused `used-up` when all numbers are: the session is over. */
-  seal(content: Uint8Array): Uint8Array {
+  /**
+   * Makes the next record of a padded content that stands in RECORD_ROOM, where it is. Throws RecordRefused `used-up` when
+   * all numbers are: the session is over.
+   */
+  seal(record: Uint8Array<ArrayBuffer>): Uint8Array {
     const { aead, direction, sessionId, maxRecords } = this.#key;
     const seq = this.#next;
     if (seq >= maxRecords) throw new RecordRefused('used-up');
     this.#next += 1;
-    const record = new ByteWriter(HEADER_BYTES + content.byteLength + TAG_BYTES)
-      .u8(RECORD_VERSION)
-      .u8(direction)
-      .bytes(sessionId)
-      .u64(seq).out;
+    new ByteWriter(record).u8(RECORD_VERSION).u8(direction).bytes(sessionId).u64(seq);
     const header = record.subarray(0, HEADER_BYTES);
+    const content = record.subarray(HEADER_BYTES, record.byteLength - TAG_BYTES);
     aead.seal(nonceOf(seq), header, content, record.subarray(HEADER_BYTES));
     return record;
   }
@@ -90,7 +96,7 @@ export class RecordSealer {
 /** The session that a record says it belongs to; undefined for what is too short. Authenticates nothing. */
 export function untrustedSessionId(record: Uint8Array): Uint8Array | undefined {
   if (record.byteLength < MIN_RECORD_BYTES) return undefined;
-  return record.slice(2, 2 + SESSION_ID_BYTES);
+  return record.subarray(2, 2 + SESSION_ID_BYTES);
 }
 
 /**
