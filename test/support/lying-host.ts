@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Metadata, Server, ServerCredentials, credentials } from '@grpc/grpc-js';
 import type {
+  handleBidiStreamingCall,
+  MethodDefinition,
   ServiceDefinition,
   ServiceError,
   UntypedHandleCall,
@@ -44,6 +46,8 @@ const SERVICES = [
   SessionServiceService,
   SigningServiceService,
 ];
+
+const CALL_SESSION = SessionServiceService.callSession as unknown as Method<unknown, unknown>;
 
 /** Calls a real stack as its client does. */
 export class TrueHost {
@@ -93,11 +97,11 @@ export class LyingHost {
     this.#folder = mkdtempSync(join(tmpdir(), 'sw-liar-'));
     this.socket = join(this.#folder, 'api.sock');
     for (const service of SERVICES) {
-      const methods = Object.entries(service as ServiceDefinition).filter(
-        // Records that travel one by one are lies enough.
-        ([, { requestStream }]) => !requestStream,
+      const methods = Object.entries(service as ServiceDefinition);
+      const handlers = methods.map(
+        ([name, method]) =>
+          [name, method.requestStream ? this.#piped(method) : this.#handler(method)] as const,
       );
-      const handlers = methods.map(([name, method]) => [name, this.#handler(method)] as const);
       this.#server.addService(service, Object.fromEntries(handlers));
     }
   }
@@ -135,13 +139,37 @@ export class LyingHost {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** What becomes of one message: a lie about `asked`, told with the truth of `method`. */
+  #answer(
+    asked: Pick<Method<unknown, unknown>, 'path'>,
+    method: Method<unknown, unknown>,
+    message: unknown,
+  ): Promise<unknown> {
+    const nth = this.#calls.get(asked.path) ?? 0;
+    this.#calls.set(asked.path, nth + 1);
+    const truth = (request: unknown): Promise<unknown> => this.#truth.call(method, request);
+    const lie = this.#lies.get(asked.path) ?? ((request) => truth(request));
+    return Promise.resolve().then(() => lie(message, truth, nth));
+  }
+
+  /** StreamSession: which way a record comes makes no difference to the enclave, so each is brought by CallSession. */
+  #piped(method: MethodDefinition<unknown, unknown>): handleBidiStreamingCall<unknown, unknown> {
+    return (stream) => {
+      const answerAll = async (): Promise<void> => {
+        for await (const message of stream) {
+          stream.write(await this.#answer(method, CALL_SESSION, message));
+        }
+        stream.end();
+      };
+      answerAll().catch((error: unknown) => {
+        stream.emit('error', error);
+      });
+    };
+  }
+
   #handler(method: Method<unknown, unknown>): UntypedHandleCall {
     return (call: { request: unknown }, answer: sendUnaryData<unknown>) => {
-      const nth = this.#calls.get(method.path) ?? 0;
-      this.#calls.set(method.path, nth + 1);
-      const truth = (request: unknown): Promise<unknown> => this.#truth.call(method, request);
-      const lie = this.#lies.get(method.path) ?? ((request) => truth(request));
-      Promise.resolve(lie(call.request, truth, nth)).then(
+      this.#answer(method, method, call.request).then(
         (value) => {
           answer(null, value);
         },

@@ -46,11 +46,15 @@ export class SessionHost {
     return targetOf({ call: this.carry() });
   }
 
+  /** Evidence for a nonce of 16 to 64 bytes. */
+  async evidence(nonce: Uint8Array, fresh = false): Promise<GetEvidenceResponse> {
+    const request = GetEvidenceRequest.encode({ nonce, fresh }).finish();
+    return GetEvidenceResponse.decode(await this.carry()(METHODS.getEvidence, request));
+  }
+
   /** Of evidence that was made for a nonce: it is nobody's current one. */
   async freshTarget(): Promise<OpenTarget> {
-    const request = GetEvidenceRequest.encode({ nonce: new Uint8Array(32), fresh: true }).finish();
-    const answer = await this.carry()(METHODS.getEvidence, request);
-    const { bundle } = GetEvidenceResponse.decode(answer);
+    const { bundle } = await this.evidence(new Uint8Array(32), true);
     const { claims } = parseSignedJson(bundle) as { readonly claims: string };
     return targetFrom(parseSignedJson(utf8(claims)) as SignedJsonObject);
   }
