@@ -17,9 +17,17 @@ const ENCODING_NUMBERS = {
   p1363: SignatureEncoding.SIGNATURE_ENCODING_P1363,
 } as const satisfies Record<EcdsaEncoding, SignatureEncoding>;
 
+/** To decode a key costs as much as to verify with it. */
+const DECODED = new WeakMap<KeyStatement, KeyObject>();
+
 /** Of a statement. Throws for a point that is not on its curve. */
-export function publicKeyOf({ publicKey }: KeyStatement): KeyObject {
-  return createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });
+export function publicKeyOf(statement: KeyStatement): KeyObject {
+  const known = DECODED.get(statement);
+  if (known !== undefined) return known;
+  const key = Buffer.from(statement.publicKey);
+  const decoded = createPublicKey({ key, format: 'der', type: 'spki' });
+  DECODED.set(statement, decoded);
+  return decoded;
 }
 
 /** One message on its way into a request, chunk by chunk: a digest ring takes messages of any size. */

@@ -137,6 +137,16 @@ describe('sign', () => {
     expect([outcomes.length, refused]).toEqual([256, []]);
   });
 
+  it('a batch whose ring takes one a second: what is not signed yet is asked for again', async () => {
+    const messages = ['one', 'two', 'three'].map((text) => Buffer.from(text));
+    const signer = service.signer('slow-enclave');
+    const outcomes = await signer.signBatch(messages);
+    expect(outcomes.filter((outcome) => outcome instanceof SealwrightError)).toEqual([]);
+    const hurried = await signer.signBatch(messages, { timeoutMs: 100 });
+    const reasons = hurried.map((one) => (one instanceof SealwrightError ? one.reason : 'signed'));
+    expect(reasons).toContain('RATE_LIMITED');
+  });
+
   it('over a Unix socket: with an identity in a session, without as whoever may open the socket', async () => {
     const { trust } = options;
     const address = `unix:${stack.ready.sockets[0] ?? ''}`;

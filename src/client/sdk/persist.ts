@@ -11,6 +11,13 @@ const JITTER_STEPS = 1_000;
 /** One attempt: an answer that was lost is asked for again while there is time. */
 const LONGEST_ATTEMPT_MS = 5_000;
 
+/** Between half and all of it: callers that failed together do not come back together. */
+export function* pauses(): Generator<number, never> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    yield pause * (0.5 + randomInt(JITTER_STEPS) / (2 * JITTER_STEPS));
+  }
+}
+
 /**
  * Resolves with the first answer. Rejects with the last error when it is none that another try could change, or when
  * `timeoutMs` are over; never before the first attempt.
@@ -21,18 +28,15 @@ export async function persist<T>(
   longestAttemptMs = LONGEST_ATTEMPT_MS,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  const waits = pauses();
+  for (;;) {
     const left = end - performance.now();
     try {
       const attemptMs = Math.max(1, Math.min(left, longestAttemptMs));
       return await inTime(attemptMs, attempt(attemptMs));
     } catch (error) {
       if (!(error instanceof SignerError) || adviceOf(error) !== 'retry') throw error;
-      // Between half and all of it: callers that failed together do not come back together.
-      const wait = Math.max(
-        error.retryAfterMs ?? 0,
-        pause * (0.5 + randomInt(JITTER_STEPS) / (2 * JITTER_STEPS)),
-      );
+      const wait = Math.max(error.retryAfterMs ?? 0, waits.next().value);
       if (performance.now() + wait >= end) throw error;
       await sleep(wait);
     }

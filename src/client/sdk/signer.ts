@@ -1,5 +1,6 @@
 /** Signs with one ring, and believes nothing that was not checked: key, signature, receipt. */
 import { randomBytes, type JsonWebKey } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlgorithmName, type AlgorithmName } from '../../../enclave/wire/algorithm.ts';
 import {
   DEFAULT_DEADLINE_MS,
@@ -19,8 +20,14 @@ import type { EcdsaEncoding } from '../signature-check.ts';
 import { checkSignedAnswer } from '../signed-answer.ts';
 import { checkSignedBatch, type CheckedItem } from '../signed-batch.ts';
 import { batchesOf } from './batches.ts';
-import { explained, explaining, RequestError, type SealwrightError } from './errors.ts';
-import { persist } from './persist.ts';
+import {
+  explained,
+  explaining,
+  RequestError,
+  UnavailableError,
+  type SealwrightError,
+} from './errors.ts';
+import { pauses, persist } from './persist.ts';
 import type { TrustedKeys } from './trusted-keys.ts';
 
 /** One attempt at a batch: of 256 slow keys behind the batches of others. A retry meets items that are still being signed. */
@@ -123,9 +130,36 @@ export class Signer {
       for (const message of messages) prepared.push(await prepare(attested.key, message, options));
       const outcomes: (Signed | SealwrightError)[] = [];
       for (const batch of batchesOf(prepared))
-        outcomes.push(...(await this.#signBatch(attested, batch, timeoutMs)));
+        outcomes.push(...(await this.#signItems(attested, batch, timeoutMs)));
       return outcomes;
     });
+  }
+
+  /** Items that may succeed later are asked for again, under their request ids, while there is time. */
+  async #signItems(
+    attested: AttestedKey,
+    batch: readonly PreparedRequest[],
+    timeoutMs: number,
+  ): Promise<readonly (Signed | SealwrightError)[]> {
+    const end = performance.now() + timeoutMs;
+    let outcomes = await this.#signBatch(attested, batch, timeoutMs);
+    for (const pause of pauses()) {
+      const open = batch.filter((_, i) => outcomes[i] instanceof UnavailableError);
+      const left = end - performance.now() - pause;
+      if (open.length === 0 || left <= 0) break;
+      await sleep(pause);
+      try {
+        const again = (await this.#signBatch(attested, open, left)).values();
+        outcomes = outcomes.map((outcome) =>
+          outcome instanceof UnavailableError ? (again.next().value ?? outcome) : outcome,
+        );
+      } catch (error) {
+        // What was signed is signed, and what was not can be asked for later.
+        if (!(explained(error) instanceof UnavailableError)) throw error;
+        break;
+      }
+    }
+    return outcomes;
   }
 
   async #signBatch(

@@ -46,7 +46,7 @@ export class SessionTransport implements Transport {
     if (!isInside(method.path)) return this.#host.call(method, request, options);
     const { timeoutMs = DEFAULT_DEADLINE_MS } = options;
     const end = performance.now() + timeoutMs;
-    const session = await inTime(timeoutMs, this.session());
+    const session = this.#usable() ?? (await inTime(timeoutMs, this.session()));
     const left = Math.max(1, end - performance.now());
     const body = method.requestSerialize(request);
     const answer = await session.call(method.path, body, { ...options, timeoutMs: left });
@@ -54,10 +54,15 @@ export class SessionTransport implements Transport {
   }
 
   /** One that calls may begin in. One opening, however many wait for it. Rejects as `open` does. */
-  session(): Promise<Session> {
-    if (this.#closed) return Promise.reject(new Error('the connection was closed'));
+  async session(): Promise<Session> {
+    if (this.#closed) throw new Error('the connection was closed');
+    return this.#usable() ?? (await this.#opened());
+  }
+
+  /** The one there is, whose successor is looked for when it is time. */
+  #usable(): Session | undefined {
     const current = this.#current;
-    if (current?.usable !== true) return this.#opened();
+    if (current?.usable !== true) return undefined;
     if (current.due && performance.now() >= this.#notBeforeMs) {
       this.#opened().catch((error: unknown) => {
         this.#notBeforeMs = performance.now() + this.#pauseMs;
@@ -66,7 +71,7 @@ export class SessionTransport implements Transport {
         if (error instanceof NotBelieved) current.end();
       });
     }
-    return Promise.resolve(current);
+    return current;
   }
 
   /** Resolves when the enclave has heard of it, or does not answer. */
