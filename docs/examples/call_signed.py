@@ -24,21 +24,28 @@ message = lambda name: message_factory.MessageFactory(pool).GetPrototype(
 METHOD = b'/sealwright.v1.SigningService/Sign'
 ES256 = ec.ECDSA(hashes.SHA256())
 content = read(file)
-# The inner id makes a retry give the same signature; the outer one is for this call only.
-sign = message('SignRequest')(ring=ring, message={'message': content}, request_id=os.urandom(16))
-request, request_id = sign.SerializeToString(), os.urandom(16)
-not_after_ms = int(time.time() * 1000) + 50_000
-signed = (b'sealwright/request/v1\0' + bytes.fromhex(cluster_id) + struct.pack('>I', len(METHOD)) + METHOD
-          + request_id + struct.pack('>Q', not_after_ms) + hashlib.sha256(request).digest())
+# Its own id makes a retry give the same signature; that of a signed call is for this one only.
+request = message('SignRequest')(ring=ring, message={'message': content}, request_id=os.urandom(16)).SerializeToString()
 own_key = serialization.load_pem_private_key(read(key), password=None)
 leaf = load_pem_x509_certificate(read(certificate)).public_bytes(serialization.Encoding.DER)
-call = message('CallSignedRequest')(method=METHOD, request=request, request_id=request_id, not_after_ms=not_after_ms,
-    certificates=[leaf], algorithm='ALGORITHM_ES256', signature=own_key.sign(signed, ES256))
-
 channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(read(ca), read(key), read(certificate)))
 call_signed = channel.unary_unary('/sealwright.v1.SessionService/CallSigned',
-    request_serializer=type(call).SerializeToString, response_deserializer=message('CallSignedResponse').FromString)
-answer = message('SignResponse').FromString(call_signed(call, timeout=50).response)
+    message('CallSignedRequest').SerializeToString, message('CallSignedResponse').FromString)
+
+def attempt():
+    request_id, not_after_ms = os.urandom(16), int(time.time() * 1000) + 50_000
+    signed = (b'sealwright/request/v1\0' + bytes.fromhex(cluster_id) + struct.pack('>I', len(METHOD)) + METHOD
+              + request_id + struct.pack('>Q', not_after_ms) + hashlib.sha256(request).digest())
+    return call_signed(message('CallSignedRequest')(method=METHOD, request=request, request_id=request_id,
+        not_after_ms=not_after_ms, certificates=[leaf], algorithm='ALGORITHM_ES256',
+        signature=own_key.sign(signed, ES256)), timeout=50).response
+
+# An enclave that has just started takes none for ten seconds.
+for seconds in 3, 3, 3, 3, 0:
+    try: answer = message('SignResponse').FromString(attempt()); break
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.UNAVAILABLE or not seconds: raise
+        time.sleep(seconds)
 # Nothing of the answer is believed but this: raises InvalidSignature.
 serialization.load_pem_public_key(read(ring_key)).verify(answer.signature, content, ES256)
 sys.stdout.buffer.write(answer.signature)

@@ -1,7 +1,6 @@
 /** A figure counts only when what was measured is right: signatures and receipts of a sample are verified. */
 import { createPublicKey, verify } from 'node:crypto';
-import { fromHex, utf8 } from '../../enclave/wire/bytes.ts';
-import { parseSignedJson, type SignedJsonObject } from '../../enclave/wire/signed-json.ts';
+import { fromHex } from '../../enclave/wire/bytes.ts';
 import type { SealwrightClient } from '../../src/client/client.ts';
 import {
   SignBatchRequest,
@@ -13,6 +12,7 @@ import { receiptsOf } from '../../src/tlog/batch-receipt.ts';
 import type { KnownLog } from '../../src/tlog/verify-checkpoint.ts';
 import type { Receipt } from '../../src/tlog/receipt-file.ts';
 import { verifyReceipt } from '../../src/tlog/verify-receipt.ts';
+import { claimsOf } from './claims.ts';
 import type { Sample } from './load-process.ts';
 
 /** What the samples of a stack are verified with. */
@@ -20,27 +20,6 @@ export interface Known {
   /** DER SubjectPublicKeyInfo by ring. */
   readonly publicKeys: ReadonlyMap<string, Uint8Array>;
   readonly log: KnownLog;
-}
-
-/** What the enclave says of itself. */
-export interface Claims {
-  /** As they are signed. */
-  readonly text: string;
-  /** Throws TypeError for one that is no text. */
-  readonly member: (name: string) => string;
-}
-
-function member(object: SignedJsonObject, name: string): string {
-  const value = object[name];
-  if (typeof value !== 'string') throw new TypeError(`no ${name}`);
-  return value;
-}
-
-export async function claimsOf(client: SealwrightClient): Promise<Claims> {
-  const bundle = parseSignedJson(await client.getEvidence(new Uint8Array(0))) as SignedJsonObject;
-  const text = member(bundle, 'claims');
-  const claims = parseSignedJson(utf8(text)) as SignedJsonObject;
-  return { text, member: (name) => member(claims, name) };
 }
 
 export async function learn(client: SealwrightClient, rings: readonly string[]): Promise<Known> {

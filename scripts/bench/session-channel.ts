@@ -19,7 +19,7 @@ import { openSession, type OpenRequest } from '../../enclave/wire/session/client
 import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import { REQUEST_ID_BYTES } from '../../enclave/wire/session/record-content.ts';
 import { suiteOf } from '../../enclave/wire/session/suites.ts';
-import type { Claims } from './check-sample.ts';
+import type { Claims } from './claims.ts';
 import { Http2Caller, type Target } from './http2-caller.ts';
 
 /** Whom a session is opened with. */
@@ -37,7 +37,6 @@ export function plainChannel(path: string): Channel {
   return { path, wrap: (message) => message, unwrap: (answer) => answer };
 }
 
-/** Nothing of the claims is verified: what one asks of them here is a figure. */
 export function sessionPeer({ text, member }: Claims): SessionPeer {
   return {
     target: {
