@@ -69,7 +69,10 @@ export class SessionBed {
   opened = 0;
   /** Nothing but proofs of the log travels beside a session here. */
   readonly beside = proofHost(() => this.world.logStore.leaves.map(leafHash));
-  readonly checkpoints = new Checkpoints(new SealwrightClient(this.beside), undefined);
+  readonly checkpoints = new Checkpoints(
+    new SealwrightClient(new HostTransport(this.beside)),
+    undefined,
+  );
 
   private constructor(world: World, running: Running) {
     this.world = world;

@@ -115,6 +115,25 @@ describe('an opening', () => {
     expect(await failedCheck(bed.open())).toBe('accept-hpke');
   });
 
+  it('whose log is not proved to go on is given back', async () => {
+    await bed.open();
+    bed.beside.call = () => Promise.reject(hostSays('LOG_RANGE_INVALID'));
+    const records: unknown[] = [];
+    bed.host = {
+      ...HONEST,
+      call: (record, truth) => {
+        records.push(record);
+        return truth(record);
+      },
+    };
+    expect(await rejection(bed.open())).toMatchObject({
+      reason: 'HOST_REFUSED',
+      metadata: { hostSays: 'LOG_RANGE_INVALID' },
+    });
+    // The one that opened it, and the one that ended it.
+    await settled(() => records.length === 2);
+  });
+
   it('with a chain that fits into no Open is a mistake of the caller’s', async () => {
     const certificates = Array.from({ length: 5 }, () => new Uint8Array(10_000));
     bed.identity = { ...bed.identity, certificates };

@@ -57,9 +57,14 @@ async function openOnce(source: SessionSource): Promise<Session> {
     const opened = await opening.finish(accept);
     const session = new Session(opened, attestation, carrier, performance.now());
     const head = new TextDecoder().decode(opened.facts.checkpoint);
-    // A session counts from its first record on, which must come soon; a call of the caller's may not.
-    const first = session.call(METHODS.getStatus, NOTHING, { timeoutMs: SESSION_OPENING_MS });
-    await Promise.all([first, checkpoints.meet(head, attestation, lastSeen)]);
+    try {
+      // A session counts from its first record on, which must come soon; a call of the caller's may not.
+      const first = session.call(METHODS.getStatus, NOTHING, { timeoutMs: SESSION_OPENING_MS });
+      await Promise.all([first, checkpoints.meet(head, attestation, lastSeen)]);
+    } catch (error) {
+      void session.retire();
+      throw error;
+    }
     return session;
   } catch (error) {
     throw brokenRule(error);
