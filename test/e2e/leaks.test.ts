@@ -95,6 +95,9 @@ describe.skipIf(minutes > 0)('of a canary enclave', () => {
     expect(keys.map((key) => [key.ring, hasPair(toHex(key.publicKey))])).toEqual(
       keys.map((key) => [key.ring, inEnclave(key)]),
     );
+    // Those of records, and what HPKE's key schedule is keyed with.
+    const secretKeys = new Set(ofKind('secret-key').map(({ name }) => name));
+    expect(secretKeys).toEqual(new Set(['createSecretKey', 'importKey']));
     expect(ofKind('user-pin').length).toBeGreaterThan(0);
     expect(ofKind('so-pin')).toHaveLength(1);
     expect(new Set(ofKind('platform-secret').map(({ name }) => name))).toEqual(

@@ -1,9 +1,9 @@
 /**
- * The enclave's side: whatever key or key material passes through node:crypto in this process is written to
+ * The enclave's side: whatever key or key material passes through node:crypto or Web Crypto in this process is written to
  * SECRETS_DESCRIPTOR, before anything can be done with it. So a key of a later feature is handed out too, without a
  * line here.
  */
-import crypto, { type KeyObject } from 'node:crypto';
+import crypto, { KeyObject, type webcrypto } from 'node:crypto';
 import { fstatSync, writeSync } from 'node:fs';
 import { exchange } from './exchange.ts';
 import { SECRETS_DESCRIPTOR, type Secret } from './secret.ts';
@@ -68,8 +68,40 @@ function watched<Real>(real: Real, seen: (args: unknown[], result: unknown) => v
   }) as Real;
 }
 
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+
+/** HPKE's keys and what its key schedule is keyed with. Anything that can be exported nowhere else can be here. */
+function reportWebKeys(): void {
+  const { subtle } = crypto.webcrypto;
+  exchange(subtle, 'generateKey', (real) => {
+    const reporting = async (...args: unknown[]): Promise<unknown> => {
+      const made = (await Reflect.apply(real as AnyFunction, subtle, args)) as Partial<
+        Record<'publicKey' | 'privateKey', webcrypto.CryptoKey>
+      >;
+      const { publicKey, privateKey } = made;
+      if (publicKey !== undefined && privateKey !== undefined) {
+        reportPair(KeyObject.from(publicKey), KeyObject.from(privateKey));
+      }
+      return made;
+    };
+    return reporting as typeof real;
+  });
+  exchange(subtle, 'importKey', (real) => {
+    const reporting = (...args: unknown[]): unknown => {
+      const [format, data, , , usages] = args;
+      const secret = format === 'raw' && (usages as readonly string[]).length > 0;
+      const bytes = secret ? new Uint8Array(Buffer.from(data as Uint8Array)) : undefined;
+      // A salt that is none is no secret.
+      if (bytes !== undefined && !isZero(bytes)) report('secret-key', 'importKey', [bytes]);
+      return Reflect.apply(real as AnyFunction, subtle, args);
+    };
+    return reporting as typeof real;
+  });
+}
+
 /** Before anything else of the enclave runs. */
 export function reportKeys(): void {
+  reportWebKeys();
   exchange(crypto, 'generateKeyPairSync', (real) =>
     watched(real, (_args, result) => {
       const { publicKey, privateKey } = result as Record<'publicKey' | 'privateKey', KeyObject>;

@@ -1,11 +1,13 @@
 /** What happens to one stack, so that everything that could say a secret has had its chance. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { Client, credentials } from '@grpc/grpc-js';
 import { Phase } from '../../../enclave/wire/gen/sealwright/v1/status.ts';
 import { METHODS } from '../../../enclave/wire/methods.ts';
 import { genesisManifest } from '../../../src/client/genesis-manifest.ts';
 import type { SealwrightClient, SignInput } from '../../../src/client/client.ts';
+import { connect, parseAppraisalPolicy } from '../../../src/client/index.ts';
 import { SignerError } from '../../../src/client/signer-error.ts';
 import { Algorithm, PayloadKind, type Key } from '../../../src/gen/sealwright/v1/keys.ts';
 import { call } from '../host-harness.ts';
@@ -48,9 +50,21 @@ export function signEverything(stack: Stack): Promise<readonly Key[]> {
         payloadKind === PayloadKind.PAYLOAD_KIND_DIGEST ? digest(32) : message(`signed by ${ring}`),
     }));
     for (const item of items) await client.sign(item);
+    await signInSession(stack);
     await client.signBatch(items);
     return keys;
   });
+}
+
+/** By the client library, so that a session's secrets are there too. */
+async function signInSession({ ready, state }: Stack): Promise<void> {
+  const { address, ca, cert, key } = ready;
+  const trust = parseAppraisalPolicy(
+    JSON.parse(readFileSync(join(state, 'reference.json'), 'utf8')),
+  );
+  const identity = { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) };
+  using service = await connect({ address, trust, identity });
+  await service.signer('session-enclave').sign(Buffer.from('signed in a session'));
 }
 
 /** Requests that are wrong, in each way that a caller can have them wrong. */
