@@ -63,7 +63,8 @@ export class SessionTransport implements Transport {
   #usable(): Session | undefined {
     const current = this.#current;
     if (current?.usable !== true) return undefined;
-    if (current.due && performance.now() >= this.#notBeforeMs) {
+    const isTime = current.due && performance.now() >= this.#notBeforeMs;
+    if (isTime && this.#opening === undefined) {
       this.#opened().catch((error: unknown) => {
         this.#notBeforeMs = performance.now() + this.#pauseMs;
         this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
