@@ -95,7 +95,7 @@ export class Metrics {
     family('sealwright_open_calls', 'gauge', 'Calls being answered.', [
       `sealwright_open_calls ${String(gauges.openCalls)}`,
     ]);
-    family('sealwright_open_streams', 'gauge', 'Health and reflection streams.', [
+    family('sealwright_open_streams', 'gauge', 'Streams of records, health and reflection.', [
       `sealwright_open_streams ${String(gauges.openStreams)}`,
     ]);
     family(
