@@ -255,7 +255,10 @@ export class Enclave {
   async #openSession(body: Uint8Array): Promise<Uint8Array> {
     const { sessions } = this.#require('sign');
     try {
-      return await sessions.open(body);
+      const answer = await sessions.open(body);
+      // Another opening may have proved a rollback meanwhile: an Accept carries a head of the log.
+      this.#allow('sign');
+      return answer;
     } catch (error) {
       if (!(error instanceof Halt)) throw error;
       await this.#halt(error);

@@ -14,7 +14,7 @@ import {
   SignResponse,
 } from '../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { MAX_SESSIONS_OF_PRINCIPAL, SESSION_WINDOW } from '../../enclave/wire/limits.ts';
-import { LOG_METHODS, METHODS } from '../../enclave/wire/methods.ts';
+import { END_SESSION, LOG_METHODS, METHODS } from '../../enclave/wire/methods.ts';
 import { HEADER_BYTES, MIN_RECORD_BYTES } from '../../enclave/wire/session/record.ts';
 import { certified, spiffeId, TEST_AUTHORITY } from '../support/fakes/callers.ts';
 import { requestOf, signRequest } from '../support/fakes/world.ts';
@@ -433,6 +433,33 @@ async function lastOf(
   for (const record of records) answers = await session.send(record);
   return answers;
 }
+
+describe('the end of a session', () => {
+  const endOf = (session: SessionCaller): Uint8Array =>
+    session.records.unary(session.request(END_SESSION), NOTHING).record;
+
+  test('brought before what was sent before it ends it: nothing of that is carried out', async () => {
+    const [session, other] = [await working(), await working()];
+    const kept = signRecord(session);
+    const end = endOf(session);
+    await session.send(end);
+    await refused(kept);
+    await refused(end);
+    expect((await signIn(other)).ring).toBe('session');
+  });
+
+  test('is not to be had by a record of another session, nor by a plain call', async () => {
+    const [session, other] = [await working(), await working(deploy)];
+    const end = endOf(other);
+    await refused(concatBytes(end.subarray(0, 2), session.facts.sessionId, end.subarray(18)));
+    const carry = host().carry({ caller: certified(...ci.certificates) });
+    for (const body of [NOTHING, end, session.facts.sessionId]) {
+      await expect(carry(END_SESSION, body)).toRefuseWith('METHOD_UNKNOWN', {});
+    }
+    expect((await signIn(session)).ring).toBe('session');
+    expect((await signIn(other)).ring).toBe('session');
+  });
+});
 
 describe('a log that the host refuses to write', () => {
   test('gives no session its first answer; the session is gone', async () => {

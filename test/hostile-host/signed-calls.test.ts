@@ -10,7 +10,7 @@ import type { CallSignedRequest } from '../../enclave/wire/gen/sealwright/v1/ses
 import { CallSignedResponse } from '../../enclave/wire/gen/sealwright/v1/session.ts';
 import { SignResponse } from '../../enclave/wire/gen/sealwright/v1/signing.ts';
 import { MAX_CERTIFICATE_BYTES, SIGNED_CALL_MS } from '../../enclave/wire/limits.ts';
-import { METHODS } from '../../enclave/wire/methods.ts';
+import { END_SESSION, METHODS } from '../../enclave/wire/methods.ts';
 import type { ClientIdentity } from '../../enclave/wire/session/client.ts';
 import { certified, spiffeId, TEST_AUTHORITY, TestAuthority } from '../support/fakes/callers.ts';
 import { signRequest } from '../support/fakes/world.ts';
@@ -167,6 +167,7 @@ describe('a signed call changed on the way', () => {
     ['to a method of the host’s', { method: '/a.b/C' }, 'METHOD_UNKNOWN'],
     ['to itself', { method: METHODS.callSigned }, 'METHOD_UNKNOWN'],
     ['to a record of a session', { method: METHODS.callSession }, 'METHOD_UNKNOWN'],
+    ['to the end of a session', { method: END_SESSION }, 'METHOD_UNKNOWN'],
     ['to a policy', { method: METHODS.applyPolicy }, 'METHOD_UNKNOWN'],
     ['to a genesis', { method: METHODS.commitGenesis }, 'METHOD_UNKNOWN'],
   ])('%s is refused', async (_, change, reason) => {
