@@ -57,6 +57,8 @@ const ATTACKS: readonly (readonly [string, Who])[] = [
   ['rapid reset', 'stranger'],
   ['rapid reset', 'caller'],
   ['ping flood', 'caller'],
+  ['openings of garbage', 'caller'],
+  ['idle record streams', 'caller'],
   ['10,000 connections', 'stranger'],
 ];
 

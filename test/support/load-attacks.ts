@@ -5,16 +5,19 @@
  *
  * Prints one JSON line, how often it did what it does, and ends.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
+import { OpenSessionRequest } from '../../enclave/wire/gen/sealwright/v1/session.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 /** RFC 9113 §6: types and flags of frames. */
 const TYPE = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, continuation: 9 } as const;
+const END_STREAM = 0x1;
 const END_HEADERS = 0x4;
 const CANCEL = Buffer.of(0, 0, 0, 8);
 const NO_BYTES = Buffer.alloc(0);
@@ -42,14 +45,41 @@ function field(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0), text(name), text(value)]);
 }
 
-const CALL = Buffer.concat([
-  field(':method', 'POST'),
-  field(':scheme', 'https'),
-  field(':path', METHODS.sign),
-  field(':authority', 'localhost'),
-  field('content-type', 'application/grpc'),
-  field('te', 'trailers'),
-]);
+function callOf(path: string): Buffer {
+  return Buffer.concat([
+    field(':method', 'POST'),
+    field(':scheme', 'https'),
+    field(':path', path),
+    field(':authority', 'localhost'),
+    field('content-type', 'application/grpc'),
+    field('te', 'trailers'),
+  ]);
+}
+
+const CALL = callOf(METHODS.sign);
+const OPENING = callOf(METHODS.openSession);
+const RECORD_STREAM = callOf(METHODS.streamSession);
+
+/** An Open of suite 1 that names evidence of nobody: with gRPC's prefix. */
+const GARBAGE_OPEN = (() => {
+  const lengthPrefixed = (length: number): Buffer => {
+    const out = randomBytes(4 + length);
+    out.writeUInt32BE(length);
+    return out;
+  };
+  const open = Buffer.concat([
+    Buffer.of(1, 0, 1),
+    randomBytes(32),
+    lengthPrefixed(32),
+    lengthPrefixed(64),
+  ]);
+  const message = OpenSessionRequest.encode({ open }).finish();
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.byteLength, 1);
+  return Buffer.concat([prefix, message]);
+})();
+/** Of one connection. */
+const IDLE_STREAMS = 32;
 
 const [name = '', seconds = '0', address = '', ca = '', cert, key] = process.argv.slice(2);
 const end = Date.now() + Number(seconds) * 1000;
@@ -204,6 +234,25 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
     floods(4, () =>
       Buffer.concat(Array.from({ length: 500 }, () => frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
     ),
+  'openings of garbage': () =>
+    floods(4, (turn) =>
+      Buffer.concat(
+        Array.from({ length: 50 }, (_, i) => {
+          const stream = odd(turn * 50 + i);
+          const open = frame(TYPE.data, END_STREAM, stream, GARBAGE_OPEN);
+          return Buffer.concat([headers(stream, OPENING), open]);
+        }),
+      ),
+    ),
+  'idle record streams': () =>
+    many(8, async () => {
+      const socket = await h2();
+      for (let i = 0; i < IDLE_STREAMS; i += 1) {
+        if (socket?.write(headers(odd(i), RECORD_STREAM)) === true) done += 1;
+      }
+      while (socket !== undefined && !socket.destroyed && !over()) await sleep(50);
+      socket?.destroy();
+    }),
   '10,000 connections': async () => {
     // All of them, however long it takes, and none is given back. The kernel's queue before `accept` is short.
     for (let left = 10_000; left > 0; left -= 200)
