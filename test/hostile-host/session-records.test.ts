@@ -399,7 +399,7 @@ describe('a record held back', () => {
     const refusals = new Set<number>();
     const pid = theRig().enclave.pid;
     for (let stream = 0; stream < 12; stream += 1) {
-      const request = greedy.request(METHODS.applyPolicy, 5_000);
+      const request = greedy.request(METHODS.applyPolicy);
       let [answer] = await greedy.send(greedy.records.begin(request, part).record);
       const channel = stream + 1;
       for (let i = 0; i < 16 && answer === undefined; i += 1) {
@@ -416,7 +416,7 @@ describe('a record held back', () => {
     const session = await working();
     const begin = async (): Promise<readonly Uint8Array[]> =>
       session.send(
-        session.records.begin(session.request(METHODS.signBatch, 4_000), Uint8Array.of(10)).record,
+        session.records.begin(session.request(METHODS.signBatch), Uint8Array.of(10)).record,
       );
     for (let i = 0; i < session.facts.maxStreams; i += 1) expect(await begin()).toEqual([]);
     // The caller's own side keeps to it as well.

@@ -115,7 +115,7 @@ describe('a signed call', () => {
   });
 
   test('that is void, or will be only after more than a minute, is refused', async () => {
-    await refused(await call({ notAfterMs: Date.now() - 1 }), 'DEADLINE_EXCEEDED');
+    await refused(await call({ notAfterMs: Date.now() - 1_000 }), 'DEADLINE_EXCEEDED');
     await refused(await call({ notAfterMs: 0 }), 'DEADLINE_EXCEEDED');
     const far = Date.now() + SIGNED_CALL_MS + 5_000;
     await refused(await call({ notAfterMs: far }), 'REQUEST_MALFORMED');
