@@ -212,9 +212,9 @@ async function warmUp(bench: Bench): Promise<void> {
   await warm(() => measureEcho(bench, callers, WARM_UP_SLICE_MS));
   for (const service of [bench.durable, bench.chained]) {
     await warm(() => measureSign(service, 'enclave', callers, WARM_UP_SLICE_MS));
-    await measureSession(service, callers, limitMs / SESSION_WARM_UP_PART);
     await measureBatch(service, WARM_UP_SLICE_MS);
   }
+  await measureSession(bench.durable, callers, limitMs / SESSION_WARM_UP_PART);
 }
 
 async function round(bench: Bench): Promise<void> {
@@ -242,19 +242,18 @@ async function round(bench: Bench): Promise<void> {
       ceiling: opensslName('ES256'),
     });
   }
-  for (const service of [durable, chained]) await measureSessionRows(bench, service, ms);
+  await measureSessionRows(bench, ms);
   const load = await measureSign(durable, 'hsm', HSM_CALLERS, ms);
   const name = `Sign ES256 hsm, durable, ${String(HSM_CALLERS)} callers`;
   onRow({ name, perSecond: load.callsPerSecond, load, ceiling: HSM_LOOP });
 }
 
 async function measureSessionRows(
-  { options: { onRow } }: Bench,
-  service: Service,
+  { options: { onRow }, durable }: Bench,
   ms: number,
 ): Promise<void> {
-  const what = `Sign ES256 enclave, ${service.release}, ${String(SESSION_CALLERS)} callers`;
-  const [plain, session] = await measureSession(service, SESSION_CALLERS, ms);
+  const what = `Sign ES256 enclave, durable, ${String(SESSION_CALLERS)} callers`;
+  const [plain, session] = await measureSession(durable, SESSION_CALLERS, ms);
   const ceiling = `${what}, in turns`;
   onRow({ name: ceiling, perSecond: plain.callsPerSecond, load: plain });
   const name = `${what}, in a session`;
