@@ -2,7 +2,7 @@
  * A host that carries signed calls again, changed, elsewhere, or under somebody else's name (docs/spec/signed-call.md). Each
  * is carried out once, by the enclave of its cluster, as its caller signed it; or refused, and nothing is signed.
  */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Refusal, type Reason } from '../../enclave/wire/error-code.ts';
@@ -23,7 +23,7 @@ import {
   signIn,
   encodeSigned,
 } from '../support/hostile-host/session-host.ts';
-import { recordRequest, testIdentity } from '../support/session-caller.ts';
+import { identityOf, recordRequest, testIdentity } from '../support/session-caller.ts';
 
 const theRig = attacked();
 const NOTHING = new Uint8Array(0);
@@ -102,6 +102,19 @@ describe('a signed call', () => {
         ),
       ).toRefuseWith('REQUEST_ID_REUSED'),
     );
+  });
+
+  test('brought again under another name that its key is certified for is refused', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const named = (name: string): Uint8Array =>
+      TEST_AUTHORITY.client(spiffeId(name), {}, publicKey);
+    const identity = identityOf([named('ci')], privateKey, publicKey);
+    const made = await call({ identity });
+    const leaves = await host().leavesOf(() => bring(made));
+    expect(leaves).toMatchObject([{ caller: 'ci' }]);
+    for (const certificates of [[named('deploy')], [named('ci')]]) {
+      await refused({ ...made, certificates }, 'REQUEST_ID_REUSED');
+    }
   });
 
   test('brought after a restart is refused, and so is one that was kept for it', async () => {
@@ -228,14 +241,15 @@ describe('a signed call for something else', () => {
   });
 
   test('brought as a record, an Open or a plain call is none', async () => {
-    const body = encodeSigned(await call());
+    // Which is no message in the place where a plain call has one.
+    const requestId = new Uint8Array(16).fill(0xff);
+    const body = encodeSigned(await call({ requestId }));
     const carry = host().carry({ caller: certified(...ci.certificates) });
     await host().expectNothing(async () => {
       const record = carry(METHODS.callSession, recordRequest(body));
       await expect(record).toRefuseWith('SESSION_REFUSED', {});
       await expect(carry(METHODS.callSession, body)).toRefuseWith('SESSION_REFUSED', {});
       await expect(carry(METHODS.openSession, body)).toRefuseWith('SESSION_REFUSED', {});
-      // Its first field is a text in both: a ring that there is not.
       await expect(carry(METHODS.sign, body)).toRefuseWith('REQUEST_MALFORMED');
     });
   });
