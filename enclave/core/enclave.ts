@@ -241,12 +241,12 @@ export class Enclave {
     await serving?.cluster.token.close().catch(() => undefined);
   }
 
-  async #sign({ method, body, whoAsks, stillWanted }: ServiceCall): Promise<Uint8Array> {
+  async #sign({ method, body, whoAsks, requestId, stillWanted }: ServiceCall): Promise<Uint8Array> {
     const { signing } = this.#require('sign');
     const answer =
       method === METHODS.signBatch
         ? await signing.signBatch(body, whoAsks, stillWanted)
-        : await signing.sign(body, whoAsks, stillWanted);
+        : await signing.sign(body, whoAsks, stillWanted, requestId);
     // A signature that was under way when the enclave halted stays here.
     this.#allow('sign');
     return answer;

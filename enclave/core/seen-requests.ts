@@ -1,16 +1,21 @@
 /**
- * The ids of signed calls, by principal, for as long as one of them could be brought again (docs/spec/signed-call.md,
+ * The ids of signed calls, for as long as one of them could be brought again (docs/spec/signed-call.md,
  * "Once"). Nothing is forgotten early: when there is no room, the newcomer is refused.
  */
 import { toHex } from '../wire/bytes.ts';
 import { MAX_SIGNED_CALLS, MAX_SIGNED_CALLS_OF_PRINCIPAL, SIGNED_CALL_MS } from '../wire/limits.ts';
 
 interface Generation {
-  readonly ids: Map<string, Set<string>>;
-  count: number;
+  /** Whoever used them: one key may be certified as several principals, and the signature names none of them. */
+  readonly ids: Set<string>;
+  /** By principal. */
+  readonly counts: Map<string, number>;
 }
 
-const newGeneration = (): Generation => ({ ids: new Map<string, Set<string>>(), count: 0 });
+const newGeneration = (): Generation => ({
+  ids: new Set<string>(),
+  counts: new Map<string, number>(),
+});
 
 export class SeenRequests {
   #current = newGeneration();
@@ -22,16 +27,16 @@ export class SeenRequests {
    */
   add(principal: string, requestId: Uint8Array, nowMs: number): 'added' | 'replayed' | 'busy' {
     this.#turn(nowMs);
+    const [now, before] = [this.#current, this.#previous];
     const id = toHex(requestId);
-    const own = this.#current.ids.get(principal) ?? new Set<string>();
-    const before = this.#previous.ids.get(principal);
-    if (own.has(id) || before?.has(id) === true) return 'replayed';
+    if (now.ids.has(id) || before.ids.has(id)) return 'replayed';
+    const own = now.counts.get(principal) ?? 0;
     const full =
-      own.size + (before?.size ?? 0) >= MAX_SIGNED_CALLS_OF_PRINCIPAL ||
-      this.#current.count + this.#previous.count >= MAX_SIGNED_CALLS;
+      own + (before.counts.get(principal) ?? 0) >= MAX_SIGNED_CALLS_OF_PRINCIPAL ||
+      now.ids.size + before.ids.size >= MAX_SIGNED_CALLS;
     if (full) return 'busy';
-    this.#current.ids.set(principal, own.add(id));
-    this.#current.count += 1;
+    now.ids.add(id);
+    now.counts.set(principal, own + 1);
     return 'added';
   }
 

@@ -42,10 +42,17 @@ export class SigningService {
 
   /**
    * Resolves with an encoded SignResponse, rejects with Refusal. `stillWanted` is asked right before the
-   * intent is written: a call that waited in a queue may have been given up.
+   * intent is written: a call that waited in a queue may have been given up. `requestId` is for a request without one.
    */
-  async sign(body: Uint8Array, whoAsks: WhoAsks, stillWanted: () => boolean): Promise<Uint8Array> {
-    const request = decoded((input) => SignRequest.decode(input), body);
+  async sign(
+    body: Uint8Array,
+    whoAsks: WhoAsks,
+    stillWanted: () => boolean,
+    requestId?: Uint8Array,
+  ): Promise<Uint8Array> {
+    const asked = decoded((input) => SignRequest.decode(input), body);
+    const lacksId = requestId !== undefined && asked.requestId.byteLength === 0;
+    const request = lacksId ? { ...asked, requestId } : asked;
     const allowed = allow(this.#signing, request, whoAsks(this.#signing.cluster.inForce));
     if (!stillWanted()) throw new Refusal('DEADLINE_EXCEEDED');
     const first = firstUseOf(this.#signing, allowed, body);

@@ -2,6 +2,7 @@
  * What happens to a call before anybody reads its request: who calls, are there too many, does the request
  * arrive in time. One gate for all listeners, because memory and the enclave are one.
  */
+import { hash } from 'node:crypto';
 import {
   ServerInterceptingCall,
   status as Code,
@@ -15,6 +16,7 @@ import type { Caller } from './caller.ts';
 import {
   MAX_OPEN_CALLS,
   MAX_OPEN_STREAMS,
+  MAX_RECORD_STREAMS_OF_CALLER,
   REFLECTION_STREAM_MS,
   REQUEST_ARRIVAL_MS,
 } from './limits.ts';
@@ -35,6 +37,8 @@ export class CallGate {
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #streams = new Set<GatedCall>();
+  /** Open streams of records by their caller. */
+  readonly #recordStreams = new Map<string, number>();
   #openCalls = 0;
 
   constructor(log: Log, metrics: Metrics) {
@@ -75,19 +79,32 @@ export class CallGate {
       call.kind === 'call'
         ? [this.#openCalls, MAX_OPEN_CALLS]
         : [this.#streams.size, MAX_OPEN_STREAMS];
-    if (open >= limit)
-      return this.refusal(call.path, 'RATE_LIMITED', {
-        expected: `at most ${String(limit)} at once`,
-      });
+    if (open >= limit) return this.#tooMany(call, limit);
+    if (call.kind === 'records') {
+      call.owner = ownerOf(identify(call.getPeer()));
+      const own = this.#recordStreams.get(call.owner) ?? 0;
+      if (own >= MAX_RECORD_STREAMS_OF_CALLER) {
+        return this.#tooMany(call, MAX_RECORD_STREAMS_OF_CALLER);
+      }
+      this.#recordStreams.set(call.owner, own + 1);
+    }
     if (call.kind === 'call') this.#openCalls += 1;
     else this.#streams.add(call);
     return undefined;
+  }
+
+  #tooMany({ path }: GatedCall, limit: number): RpcError {
+    return this.refusal(path, 'RATE_LIMITED', { expected: `at most ${String(limit)} at once` });
   }
 
   /** Uncounts a call that had entered. */
   leave(call: GatedCall): void {
     if (call.kind === 'call') this.#openCalls -= 1;
     else this.#streams.delete(call);
+    if (call.kind !== 'records') return;
+    const left = (this.#recordStreams.get(call.owner) ?? 0) - 1;
+    if (left > 0) this.#recordStreams.set(call.owner, left);
+    else this.#recordStreams.delete(call.owner);
   }
 
   ended(path: string, code: Code, startedMs: number): void {
@@ -105,6 +122,13 @@ function streamKind(path: string): Kind {
   return path === METHODS.streamSession ? 'records' : 'reflection';
 }
 
+/** The leaf of a chain, or a socket. */
+function ownerOf(caller: Caller | undefined): string {
+  if (caller?.known !== true) return '';
+  const [leaf] = caller.untrusted.certificates;
+  return leaf === undefined ? caller.untrusted.socket : hash('sha256', leaf, 'base64');
+}
+
 function unknownBecause(caller: Caller | undefined): string | undefined {
   if (caller === undefined) return 'a connection that is closed';
   if (!caller.known) return caller.actual;
@@ -117,6 +141,8 @@ function unknownBecause(caller: Caller | undefined): string | undefined {
 class GatedCall extends ServerInterceptingCall {
   readonly path: string;
   readonly kind: Kind;
+  /** Of a stream of records: whose it is. */
+  owner = '';
   readonly #gate: CallGate;
   readonly #identify: Identify;
   readonly #inner: Inner;

@@ -13,6 +13,9 @@ export const MAX_OPEN_STREAMS = 256;
 /** A unary request arrives whole within this time, or its sender is only holding our memory. */
 export const REQUEST_ARRIVAL_MS = 10_000;
 
+/** Of these, streams of records of one caller: nobody keeps all others out. */
+export const MAX_RECORD_STREAMS_OF_CALLER = MAX_OPEN_STREAMS / 4;
+
 /** Records of one stream that wait for the enclave's answer: 4 MiB at most, and enough to keep a connection busy. */
 export const MAX_RECORDS_OF_STREAM = 64;
 

@@ -1,5 +1,5 @@
 /** A chain of which only the end matters: whom it names, and by which key. */
-import type { KeyObject } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import type { IdentifiedChain } from '../../enclave/wire/policy/chain.ts';
 
 export function identifiedChain(
@@ -7,5 +7,7 @@ export function identifiedChain(
   leafKey: KeyObject,
   notAfterMs = Infinity,
 ): IdentifiedChain {
-  return { identity, leafKey, notBeforeMs: -Infinity, notAfterMs, keys: [], root: undefined };
+  const spki = leafKey.export({ format: 'der', type: 'spki' });
+  const keys = [hash('sha256', spki, 'hex')];
+  return { identity, leafKey, notBeforeMs: -Infinity, notAfterMs, keys, root: undefined };
 }

@@ -100,7 +100,12 @@ describe('a signed call', () => {
     const made = signedCallInput(fromHex(input.clusterId), head, hash('sha256', request, 'buffer'));
     expect(toHex(made)).toBe(outputOf(vector).input);
     const timeoutMs = head.notAfterMs - input.nowMs;
-    expect(last(input)).toMatchObject({ caller: { identity: 'release-bot' }, method, request, timeoutMs });
+    expect(last(input)).toMatchObject({
+      caller: { identity: 'release-bot' },
+      method,
+      request,
+      timeoutMs,
+    });
   });
 
   test('that was refused has not used its id', () => {
@@ -137,12 +142,12 @@ describe('the ids of signed calls', () => {
     return id;
   };
 
-  test('are remembered by principal, for as long as a call can live', () => {
+  test('are remembered, whoever used them, for as long as a call can live', () => {
     for (const startMs of [0, 17, SIGNED_CALL_MS - 1]) {
       const seen = new SeenRequests();
       seen.add('other', idOf(9), 0);
       expect(seen.add('a', idOf(1), startMs)).toBe('added');
-      expect(seen.add('b', idOf(1), startMs)).toBe('added');
+      expect(seen.add('b', idOf(1), startMs)).toBe('replayed');
       for (let ms = startMs; ms <= startMs + SIGNED_CALL_MS; ms += 5000) {
         expect(seen.add('a', idOf(1), ms)).toBe('replayed');
       }
@@ -170,7 +175,7 @@ describe('the ids of signed calls', () => {
       for (let n = MAX_SIGNED_CALLS_OF_PRINCIPAL; n < MAX_SIGNED_CALLS; n += 1) {
         seen.add(`caller-${String(n % 7)}`, idOf(n), SIGNED_CALL_MS);
       }
-      expect(seen.add('late', idOf(1), SIGNED_CALL_MS)).toBe('busy');
+      expect(seen.add('late', idOf(-2), SIGNED_CALL_MS)).toBe('busy');
       expect(seen.add('late', idOf(1), 3 * SIGNED_CALL_MS)).toBe('added');
     },
     LOADED_MS,

@@ -2,6 +2,7 @@
  * The enclave's side of an opening (docs/spec/session.md, "Open", "Accept"): from the bytes that the host brought to a
  * half-open session and the bytes that go back. Who a chain is, what the log says and what time it is come in as ports.
  */
+import { identityInLeaf } from '../../log/leaf.ts';
 import type { Clock, Entropy } from '../../ports.ts';
 import { LayoutError } from '../../wire/byte-cursor.ts';
 import { MAX_SESSION_RECORDS, MAX_SESSION_STREAMS, SESSION_MS } from '../../wire/limits.ts';
@@ -105,6 +106,10 @@ export async function acceptSession(
   const content = decoded('content', () => parseOpenContent(plaintext));
   const hash1 = await h1(info1, open.enc1, content.hello);
   const caller = authenticate(content, hash1, ports);
+  // Before the rest is done for it; what is true at the end is asked again.
+  if (!ports.table.takeOpening(caller.identity, ports.clock.monotonicMs())) {
+    throw new OpenRefused('limit');
+  }
   return accept({ key, open, first, content, hash1, caller }, ports);
 }
 
@@ -156,7 +161,7 @@ async function accept(
   if (checkpoint === undefined) throw new OpenRefused('checkpoint');
   const facts: SessionFacts = {
     sessionId: ports.entropy.bytes(SESSION_ID_BYTES),
-    principal: caller.identity,
+    principal: identityInLeaf(caller.identity),
     notAfterMs: enclaveTimeMs + lifeMs,
     policyVersion: ports.policyVersion(),
     enclaveTimeMs,

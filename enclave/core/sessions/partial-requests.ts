@@ -59,6 +59,7 @@ export class PartialRequests {
       if (reason !== undefined) {
         this.#release(partial);
         partial.refused = true;
+        partial.parts.length = 0;
         if (end) this.#forget(session, call);
         return { state: 'refused', reason };
       }

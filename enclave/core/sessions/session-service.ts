@@ -40,6 +40,8 @@ export interface ServiceCall {
   readonly method: string;
   readonly body: Uint8Array;
   readonly whoAsks: WhoAsks;
+  /** What carried the call was sealed with this id, which a retry repeats; 16 bytes. */
+  readonly requestId?: Uint8Array;
   readonly stillWanted: () => boolean;
 }
 
@@ -58,6 +60,8 @@ export class SessionService {
   readonly #carryOut: CarryOut;
   readonly #table = new SessionTable();
   readonly #partial = new PartialRequests();
+  /** Sessions whose leaf is on its way. */
+  readonly #logging = new Map<Session, Promise<void>>();
   /** The policy that all sessions were held against; one that is used is held against that of the moment. */
   #sweptFor: InForce;
 
@@ -102,9 +106,10 @@ export class SessionService {
     const arrival = this.#receive(record);
     const { session, first } = arrival;
     // On its way to the disk before anything that the session does.
-    const logged = first ? this.#log(session) : undefined;
+    if (first) this.#beginLogging(session);
+    const logging = this.#logging.get(session);
     const answer = this.#answer(arrival, isCancelled);
-    const [records] = logged === undefined ? [await answer] : await Promise.all([answer, logged]);
+    const [records] = logging === undefined ? [await answer] : await Promise.all([answer, logging]);
     return encodeMessage(CallSessionResponse, { records });
   }
 
@@ -129,6 +134,15 @@ export class SessionService {
       if (!(error instanceof RecordRefused)) throw error;
     }
     throw new Refusal('SESSION_REFUSED');
+  }
+
+  #beginLogging(session: Session): void {
+    const logging = this.#log(session).finally(() => {
+      this.#logging.delete(session);
+    });
+    // Whoever asks in this session meanwhile waits for it, and is told.
+    logging.catch(() => undefined);
+    this.#logging.set(session, logging);
   }
 
   /** A session without its leaf is none. */
@@ -170,11 +184,12 @@ export class SessionService {
         method,
         body: gathered.body,
         whoAsks: (inForce) => callerOf(session, inForce),
+        requestId: request.requestId,
         stillWanted: () => !isCancelled() && clock.monotonicMs() < untilMs,
       });
       return sealed(arrival, answer);
     } catch (error) {
-      // The host learns nothing of what was refused, nor that something failed.
+      // The host is not told what was refused, nor that something failed; the size of a record it sees.
       return sealed(arrival, error instanceof Refusal ? error : new Refusal('INTERNAL'));
     }
   }

@@ -67,23 +67,24 @@ export class SessionTable {
   hasRoom(principal: string, nowMs: number): boolean {
     this.#sweepHalfOpen(nowMs);
     if (this.#halfOpen.size >= MAX_HALF_OPEN_SESSIONS) return false;
-    if (this.#afterOneMore(principal, nowMs) - nowMs > OPENINGS_MS) return false;
     let own = 0;
     for (const entry of this.#halfOpen.values()) if (entry.caller.identity === principal) own += 1;
     return own < MAX_HALF_OPEN_OF_PRINCIPAL;
   }
 
-  /** After `hasRoom`, in the same turn. */
-  add(session: NewSession): void {
-    const { caller, openedMs } = session;
-    this.#openedUntilMs.set(caller.identity, this.#afterOneMore(caller.identity, openedMs));
-    const entry = { ...session, halfOpen: true, lastUsedMs: session.openedMs };
-    this.#halfOpen.set(toHex(session.sessionId), entry);
+  /** An authentic Open of this principal, whatever becomes of it. False: it is one too many. */
+  takeOpening(principal: string, nowMs: number): boolean {
+    const since = Math.max(this.#openedUntilMs.get(principal) ?? nowMs, nowMs);
+    const untilMs = since + 1000 / MAX_OPENINGS_PER_SECOND;
+    if (untilMs - nowMs > OPENINGS_MS || !this.hasRoom(principal, nowMs)) return false;
+    this.#openedUntilMs.set(principal, untilMs);
+    return true;
   }
 
-  #afterOneMore(principal: string, nowMs: number): number {
-    const since = Math.max(this.#openedUntilMs.get(principal) ?? nowMs, nowMs);
-    return since + 1000 / MAX_OPENINGS_PER_SECOND;
+  /** After `hasRoom`, in the same turn. */
+  add(session: NewSession): void {
+    const entry = { ...session, halfOpen: true, lastUsedMs: session.openedMs };
+    this.#halfOpen.set(toHex(session.sessionId), entry);
   }
 
   /**
