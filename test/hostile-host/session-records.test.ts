@@ -489,22 +489,29 @@ describe('a log that the host refuses to write', () => {
     expect((await signIn(session)).ring).toBe('session');
   });
 
-  test('by never answering gives no answer', async () => {
+  test('by never answering gives no answer, not to a second record either', async () => {
     const rig = theRig();
     const session = await opened();
     const asked = rig.host.asked.length;
     rig.host.lie(LOG_METHODS.append, () => undefined);
-    let answered = false;
-    const answer = session.send(signRecord(session)).finally(() => (answered = true));
-    answer.catch(() => undefined);
+    let answered = 0;
+    const send = (record: Uint8Array): Promise<unknown> =>
+      session.send(record).finally(() => (answered += 1));
+    const answers = [send(signRecord(session))];
     while (!rig.host.asked.slice(asked).some(({ method }) => method === LOG_METHODS.append)) {
       await rig.status();
     }
+    // Not even what gets no leaf of its own: there is no session without its leaf.
+    answers.push(send(session.records.unary(session.request(METHODS.getStatus), NOTHING).record));
+    for (const answer of answers) answer.catch(() => undefined);
     await rig.status();
-    expect(answered).toBe(false);
+    await rig.status();
+    expect(answered).toBe(0);
     rig.host.repent();
     await rig.reboot();
-    await expect(answer).rejects.toMatchObject({ name: 'LinkClosed' });
+    for (const answer of answers) {
+      await expect(answer).rejects.toMatchObject({ name: 'LinkClosed' });
+    }
   });
 });
 

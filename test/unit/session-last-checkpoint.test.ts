@@ -89,6 +89,7 @@ describe('what is no checkpoint of this log halts nothing, and is not taken', ()
     ],
     ['with another size than was signed', utf8(genuine.replace('\n2000\n', '\n2001\n'))],
     ['without a signature', utf8(genuine.slice(0, genuine.indexOf('—')))],
+    ['signed twice by us: the log signs once', utf8(genuine + genuine.slice(genuine.indexOf('—')))],
     ['cut', utf8(genuine.slice(0, -5))],
     ['with a size that is none', note({ size: '02000' })],
     ['that is not UTF-8', Uint8Array.of(0xff, 0xfe)],
