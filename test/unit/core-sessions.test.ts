@@ -110,6 +110,21 @@ describe('a session', () => {
     await expect(signedIn(caller, 'end')).toRefuseWith('SESSION_REFUSED');
   });
 
+  test('a Sign without an id has that of its record: a retry gets the same answer', async () => {
+    const caller = await opened();
+    const request = caller.request(METHODS.sign);
+    const sign = async (): Promise<Uint8Array> => {
+      const { record } = caller.records.unary(request, signRequest('end', MESSAGE));
+      const [answer = NOTHING] = await caller.send(record);
+      return caller.records.receive(answer).body;
+    };
+    const first = SignResponse.decode(await sign());
+    expect(parseLeaf(receiptOf(first).leaf)).toMatchObject({
+      requestId: Buffer.from(request.requestId).toString('hex'),
+    });
+    expect(SignResponse.decode(await sign())).toEqual(first);
+  });
+
   test('is explained as what it is', async () => {
     const request = ExplainRequest.encode({
       ring: 'end',
@@ -239,6 +254,14 @@ describe('the last checkpoint of a caller', () => {
     await expect(opened({ lastCheckpoint: there.facts.checkpoint })).toRefuseWith(
       'SESSION_REFUSED',
     );
+  });
+
+  test('with a second line of the log’s name opens nothing', async () => {
+    const { checkpoint } = (await opened()).facts;
+    const note = new TextDecoder().decode(checkpoint);
+    const line = note.slice(note.lastIndexOf('\u2014'));
+    const lastCheckpoint = utf8(note + line);
+    await expect(opened({ lastCheckpoint })).toRefuseWith('SESSION_REFUSED');
   });
 
   test('that is larger than the log halts the enclave', async () => {

@@ -20,6 +20,13 @@ const LOADED_MS = 60_000;
 const EVERY_SUITE: readonly SuiteNumber[] = [1, 2, 3];
 
 describe('an opening', () => {
+  test('of a principal with a long name says its digest, as leaves do', async () => {
+    const world = await SessionWorld.start(1, `x509:${'a'.repeat(3000)}`);
+    const opening = await world.open();
+    const { facts } = await opening.finish((await world.accept(opening.message)).message);
+    expect(facts.principal).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
   test.each(EVERY_SUITE)('of suite %i: records travel both ways', async (suite) => {
     const world = await SessionWorld.start(suite, 'a');
     const client = await world.session();
