@@ -2,8 +2,8 @@
  * Evidence of a serving enclave: identity key and HPKE key in memory only, claims, quote, freshness, and
  * the statements by which it vouches for its public keys (PROTOCOLS §2, §3; docs/spec/evidence.md).
  */
-import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { PlatformFailure, type Attester, type Ports } from '../ports.ts';
+import { sign } from 'node:crypto';
+import { PlatformFailure, type Ports } from '../ports.ts';
 import { toHex } from '../wire/bytes.ts';
 import { Refusal } from '../wire/error-code.ts';
 import {
@@ -11,20 +11,11 @@ import {
   freshnessInput,
   keysDigestInput,
   keyStatementInput,
-  MAX_NONCE_BYTES,
-  MIN_NONCE_BYTES,
-  reportDataInput,
-  type EvidenceKind,
 } from '../wire/layouts.ts';
 import { MAX_RENEWAL_PAUSE_MS, RENEWAL_PAUSE_MS } from '../wire/limits.ts';
 import { canonicalize, type SignedJson } from '../wire/signed-json.ts';
 import { genesisCertificate, type Cluster } from './cluster.ts';
-import {
-  encodeServingClaims,
-  encodeSetupClaims,
-  EVIDENCE_MAX_AGE_MS,
-  type ProposalClaims,
-} from './evidence-claims.ts';
+import { encodeServingClaims, EVIDENCE_MAX_AGE_MS } from './evidence-claims.ts';
 import { genesisDigest } from './genesis-manifest.ts';
 import { sha256 } from './kdf.ts';
 import type { InForce } from './in-force.ts';
@@ -33,75 +24,15 @@ import { Hpke, type HpkePair } from '../wire/session/hpke.ts';
 import { isHostAsserted } from '../wire/policy/ring.ts';
 import { OpeningKeys } from './sessions/opening-keys.ts';
 import { SeenOpenings } from './sessions/seen-openings.ts';
-
-/** Fresh quotes ask the platform itself: a TEE makes a few a second at best. */
-const FRESH_PER_SECOND = 2;
-
-interface InMemoryKey {
-  readonly privateKey: KeyObject;
-  readonly publicKey: Uint8Array;
-}
-
-function memoryKey(kind: 'ed25519' | 'x25519'): InMemoryKey {
-  // Two calls, because the overloads of node:crypto take one kind each.
-  const pair = kind === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('x25519');
-  const spki = Uint8Array.from(pair.publicKey.export({ format: 'der', type: 'spki' }));
-  // RFC 8410 §4: the raw key is the last 32 bytes. HPKE (RFC 9180 §7.1.1) wants it raw.
-  return { privateKey: pair.privateKey, publicKey: kind === 'x25519' ? spki.slice(-32) : spki };
-}
-
-async function platformEvidence(attester: Attester, kind: EvidenceKind, claims: Uint8Array) {
-  const reportData = createHash('sha512').update(reportDataInput(kind, claims)).digest();
-  return attester.quote(reportData);
-}
-
-/** A caller asked the platform itself, which fails this call and nothing else. */
-async function orUnavailable<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof PlatformFailure) throw new Refusal('PLATFORM_UNAVAILABLE');
-    throw error;
-  }
-}
-
-/** The members that every bundle has. Claims travel as text: their UTF-8 bytes are what was hashed. */
-function bundleBase(attester: Attester, claims: Uint8Array, quote: Uint8Array) {
-  return {
-    v: 1,
-    kind: 'evidence-bundle',
-    format: attester.evidenceFormat,
-    platformEvidence: toHex(quote),
-    endorsements: attester.endorsements.map(toHex),
-    claims: new TextDecoder().decode(claims),
-  };
-}
-
-function requireNonce(nonce: Uint8Array): void {
-  if (nonce.byteLength >= MIN_NONCE_BYTES && nonce.byteLength <= MAX_NONCE_BYTES) return;
-  throw new Refusal('NONCE_LENGTH_INVALID', {
-    field: 'nonce',
-    expectedBytes: `${String(MIN_NONCE_BYTES)} to ${String(MAX_NONCE_BYTES)}`,
-    actualBytes: String(nonce.byteLength),
-  });
-}
-
-/** Bounds how often the platform itself is asked. */
-class FreshQuota {
-  #windowStartMs = -Infinity;
-  #used = 0;
-
-  take(nowMs: number): void {
-    if (nowMs - this.#windowStartMs >= 1000) {
-      this.#windowStartMs = nowMs;
-      this.#used = 0;
-    }
-    if (this.#used >= FRESH_PER_SECOND) {
-      throw new Refusal('RATE_LIMITED', { limitPerSecond: String(FRESH_PER_SECOND) });
-    }
-    this.#used += 1;
-  }
-}
+import {
+  bundleBase,
+  FreshQuota,
+  memoryKey,
+  orUnavailable,
+  platformEvidence,
+  requireNonce,
+  type InMemoryKey,
+} from './evidence-parts.ts';
 
 interface MemoryKeys {
   readonly identity: InMemoryKey;
@@ -358,50 +289,4 @@ function keysDigest(rings: ReadonlyMap<string, KeyRing>): Uint8Array {
     })),
   );
   return sha256(keysDigestInput(published));
-}
-
-const NO_NONCE = new Uint8Array(0);
-
-/** Evidence before a cluster exists: the nonce, when there is one, is answered by the platform itself. */
-export class SetupEvidenceIssuer {
-  readonly #ports: Ports;
-  readonly #instanceId: Uint8Array;
-  readonly #hpke = memoryKey('x25519');
-  readonly #quota = new FreshQuota();
-  #proposal: ProposalClaims | undefined;
-
-  constructor(ports: Ports, instanceId: Uint8Array) {
-    this.#ports = ports;
-    this.#instanceId = instanceId;
-  }
-
-  /** Evidence over what is proposed now; from then on every evidence names it. An older proposal stands when this throws. */
-  async propose(proposal: ProposalClaims): Promise<Uint8Array> {
-    const evidence = await this.#issue(NO_NONCE, proposal);
-    this.#proposal = proposal;
-    return evidence;
-  }
-
-  async bundle(nonce: Uint8Array): Promise<Uint8Array> {
-    if (nonce.byteLength > 0) requireNonce(nonce);
-    return this.#issue(nonce, this.#proposal);
-  }
-
-  async #issue(nonce: Uint8Array, proposal: ProposalClaims | undefined): Promise<Uint8Array> {
-    const { attester, clock } = this.#ports;
-    this.#quota.take(clock.monotonicMs());
-    const claims = encodeSetupClaims({
-      instanceId: this.#instanceId,
-      platform: attester.identity,
-      // No session is opened with it.
-      suite: 1,
-      hpkeKey: this.#hpke.publicKey,
-      hardening: this.#ports.process.hardening(),
-      issuedAt: clock.wallMs(),
-      nonce: nonce.byteLength === 0 ? undefined : nonce,
-      proposal,
-    });
-    const quote = await orUnavailable(platformEvidence(attester, 'setup', claims));
-    return canonicalize(bundleBase(attester, claims, quote));
-  }
 }

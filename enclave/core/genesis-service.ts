@@ -13,7 +13,7 @@ import {
 import { PROPOSAL_MS } from '../wire/limits.ts';
 import { binarySshsig, SSHSIG_NAMESPACES } from '../wire/sshsig.ts';
 import { requireApprovals } from './approvals.ts';
-import type { SetupEvidenceIssuer } from './evidence.ts';
+import type { SetupEvidenceIssuer } from './setup-evidence.ts';
 import { proposeGenesis, requireBearable, type GenesisProposal } from './genesis-proposal.ts';
 import { decoded } from './requests.ts';
 
