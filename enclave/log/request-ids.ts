@@ -81,7 +81,8 @@ export class RequestIds {
   }
 
   #finish(kept: Kept, given: Uint8Array): Uint8Array {
-    const answer = Uint8Array.from(given);
+    // Not `from`: with frozen intrinsics it goes through an iterator, byte by byte.
+    const answer = new Uint8Array(given);
     kept.answer = answer;
     const share = this.#charge(kept.principal, answer.byteLength);
     const greedy = (): boolean =>
