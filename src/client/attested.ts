@@ -4,6 +4,7 @@
  * signed a statement about it (docs/spec/key-statement.md).
  */
 import { randomBytes } from 'node:crypto';
+import { equalBytes, toHex } from '../../enclave/wire/bytes.ts';
 import type { KnownLog } from '../tlog/verify-checkpoint.ts';
 import {
   MalformedEvidence,
@@ -21,7 +22,7 @@ import {
   type VerifiedEvidence,
 } from '../verifier/index.ts';
 import type { SealwrightClient } from './client.ts';
-import { NotBelieved, failedOf, formCheck, requireAll } from './not-believed.ts';
+import { NotBelieved, failedOf, formCheck, judge, requireAll } from './not-believed.ts';
 
 export interface JudgedEvidence {
   readonly evidence: VerifiedEvidence;
@@ -69,16 +70,29 @@ interface Checked<Value> {
   readonly checks: readonly Check[];
 }
 
+/** The cluster of a connection: that of the first evidence that was believed. Its admins may have others. */
+export class OneCluster {
+  #id: Uint8Array | undefined;
+
+  /** Throws NotBelieved for evidence of another one. */
+  require({ claims: { clusterId } }: Pick<Attestation, 'claims'>): void {
+    this.#id ??= clusterId;
+    const asked = { id: 'cluster-changed', expected: toHex(this.#id), found: toHex(clusterId) };
+    const same = equalBytes(clusterId, this.#id);
+    requireAll([judge(same, asked, 'this enclave serves another cluster than the one before')]);
+  }
+}
+
 export class AttestedClient {
   readonly service: SealwrightClient;
   readonly #policy: AppraisalPolicy;
-  readonly #now: () => number;
+  readonly #cluster: OneCluster;
 
-  /** `now` is the caller's own clock, milliseconds since the Unix epoch. */
-  constructor(service: SealwrightClient, policy: AppraisalPolicy, now: () => number = Date.now) {
+  /** `cluster` is shared by those of one connection. */
+  constructor(service: SealwrightClient, policy: AppraisalPolicy, cluster = new OneCluster()) {
     this.service = service;
     this.#policy = policy;
-    this.#now = now;
+    this.#cluster = cluster;
   }
 
   /** Fresh evidence, verified and appraised. Throws NotBelieved and SignerError. */
@@ -86,8 +100,10 @@ export class AttestedClient {
     const nonce = Uint8Array.from(randomBytes(NONCE_BYTES));
     const bundle = await this.service.getEvidence(nonce);
     try {
-      const judged = await judgeEvidence(bundle, this.#policy, { now: this.#now(), nonce });
-      return attestationOf(judged);
+      const judged = await judgeEvidence(bundle, this.#policy, { now: Date.now(), nonce });
+      const attestation = attestationOf(judged);
+      this.#cluster.require(attestation);
+      return attestation;
     } catch (error) {
       if (!(error instanceof MalformedEvidence)) throw error;
       throw new NotBelieved([formCheck('evidence-form', 'docs/spec/evidence.md', error)]);
@@ -103,7 +119,7 @@ export class AttestedClient {
     const { value: key, attestation } = await this.#together(
       () => this.service.getKey(ring, version),
       async ({ keyStatement, keyStatementSignature }, { evidence }) => {
-        const input = { ...wanted, now: this.#now() };
+        const input = { ...wanted, now: Date.now() };
         const result = await verifyKeyStatement(
           keyStatement,
           keyStatementSignature,
@@ -125,7 +141,7 @@ export class AttestedClient {
           statement: keyStatement,
           signature: keyStatementSignature,
         }));
-        const result = await verifyKeyList(statements, evidence, { now: this.#now() });
+        const result = await verifyKeyList(statements, evidence, { now: Date.now() });
         return { value: result.keys, checks: result.checks };
       },
     );

@@ -2,6 +2,7 @@
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import type { CallOptions as GrpcOptions, MethodDefinition, ServiceError } from '@grpc/grpc-js';
 import { DEFAULT_DEADLINE_MS, MAX_FRAME_BYTES } from '../../enclave/wire/limits.ts';
+import { connectionClosed } from './sdk/errors.ts';
 import { signerErrorFrom } from './signer-error.ts';
 import type { CallOptions, Transport } from './transport.ts';
 
@@ -24,6 +25,7 @@ const MAX_RECEIVE_BYTES = 2 * MAX_FRAME_BYTES;
 export class GrpcTransport implements Transport {
   readonly #client: Client;
   readonly #underWay = new Set<{ cancel(): void }>();
+  #closed = false;
 
   /** Opens no connection yet. Throws for PEM bytes that OpenSSL cannot read. */
   constructor(endpoint: Endpoint) {
@@ -49,11 +51,13 @@ export class GrpcTransport implements Transport {
           );
   }
 
+  /** Rejects with SignerError, and with RequestError after `close`; as `stream` does. */
   call<Request, Response>(
     method: MethodDefinition<Request, Response>,
     request: Request,
     options?: CallOptions,
   ): Promise<Response> {
+    if (this.#closed) return Promise.reject(connectionClosed());
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         method.path,
@@ -82,6 +86,7 @@ export class GrpcTransport implements Transport {
     take: (response: Response) => boolean,
     options?: CallOptions,
   ): Promise<void> {
+    if (this.#closed) return Promise.reject(connectionClosed());
     const call = this.#client.makeBidiStreamRequest(
       method.path,
       method.requestSerialize,
@@ -113,6 +118,7 @@ export class GrpcTransport implements Transport {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     this.#client.close();
     for (const call of this.#underWay) call.cancel();
     return Promise.resolve();

@@ -30,7 +30,10 @@ export type ItemAnswer =
   | { readonly kind: 'signed'; readonly answer: SignResponse }
   | { readonly kind: 'refused'; readonly error: SignerError };
 
-/** The same, checked. That an item was refused is nothing but the host's word. */
+/**
+ * The same, checked. That an item was refused proves nothing: it is the enclave's word inside of a session, and the host's
+ * outside.
+ */
 export type CheckedItem =
   | ({ readonly kind: 'signed'; readonly answer: SignResponse } & SignedAnswer)
   | { readonly kind: 'refused'; readonly error: SignerError };

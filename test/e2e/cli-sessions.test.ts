@@ -82,13 +82,17 @@ test('who is no caller gets no session, and learns where to look', async () => {
   expect(errorOf(refused)).toMatchObject({ reason: 'SESSION_REFUSED' });
 });
 
-test('a socket opens none, and is refused by the policy', async () => {
+test('a socket opens none, and its ring is told before a message is sent', async () => {
   const socket = stack.ready.sockets[0] ?? '';
   const reference = join(stack.state, 'reference.json');
   const way = ['--socket', socket, '--reference', reference];
   const refused = await sign('session-enclave', 'sig', ...way);
   expect(refused.status).toBe(70);
-  expect(errorOf(refused)).toMatchObject({ reason: 'SIGNING_POLICY_DENIED' });
+  const facts = { ring: 'session-enclave', expected: 'session', actual: 'peer' };
+  const metadata = { policyId: 'lowest-rank', ...facts };
+  const wayOut: unknown = expect.stringContaining('use a certificate');
+  const told = { reason: 'SIGNING_POLICY_DENIED', retryable: false, metadata, wayOut };
+  expect(errorOf(refused)).toMatchObject(told);
 });
 
 test('a certificate without its key is none', async () => {

@@ -158,6 +158,7 @@ describe('sign', () => {
     expect(plain.session).toBeUndefined();
     const error = await failureOf(plain.signer('session-enclave').sign(MESSAGE));
     expect(error).toMatchObject({ advice: 'fix', reason: 'SIGNING_POLICY_DENIED' });
+    expect(error.facts).toMatchObject({ expected: 'session', actual: 'peer' });
     expect(error).toBeInstanceOf(RequestError);
   });
 });

@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Reason } from '../../enclave/wire/error-code.ts';
 import { METHODS } from '../../enclave/wire/methods.ts';
 import { SealwrightClient } from '../../src/client/client.ts';
+import { GrpcTransport } from '../../src/client/grpc-transport.ts';
 import { NotBelieved } from '../../src/client/not-believed.ts';
 import { explained, RequestError, UnavailableError } from '../../src/client/sdk/errors.ts';
 import { persist } from '../../src/client/sdk/persist.ts';
+import { NotOpened } from '../../src/client/session/not-opened.ts';
 import type { Session } from '../../src/client/session/session.ts';
 import type { SessionTransport } from '../../src/client/session/session-transport.ts';
+import { throughHost } from '../../src/client/session/weather.ts';
 import { HONEST, hostSays, SessionBed, sessionOf } from '../support/session-bed.ts';
 import { testIdentity } from '../support/session-caller.ts';
 
@@ -93,6 +96,27 @@ describe('an opening', () => {
     },
   );
 
+  it('was not refused where the host says so of something else', async () => {
+    bed.doubt = (await rejection(
+      throughHost(() => Promise.reject(hostSays('SESSION_REFUSED'))),
+    )) as Error;
+    const error = explained(await rejection(bed.open()));
+    expect(error).toMatchObject({ reason: 'HOST_REFUSED', facts: { hostSays: 'SESSION_REFUSED' } });
+    expect(bed.opened).toBe(0);
+    bed.doubt = undefined;
+    await bed.open();
+    bed.beside.call = () => Promise.reject(hostSays('SESSION_REFUSED'));
+    const proof = explained(await rejection(bed.open()));
+    expect(proof).toMatchObject({ reason: 'HOST_REFUSED', facts: { hostSays: 'SESSION_REFUSED' } });
+    expect(bed.opened).toBe(2);
+  });
+
+  it('is refused too when its first record is', async () => {
+    bed.host = { ...HONEST, call: () => Promise.reject(hostSays('SESSION_REFUSED')) };
+    expect(await rejection(bed.open())).toBeInstanceOf(NotOpened);
+    expect(bed.opened).toBe(3);
+  });
+
   it('believes no Accept but the one to its own Open', async () => {
     const accepts: Uint8Array[] = [];
     bed.host = {
@@ -132,6 +156,22 @@ describe('an opening', () => {
     });
     // The one that opened it, and the one that ended it.
     await settled(() => records.length === 2);
+  });
+
+  it('with a last checkpoint that fits into no Open is another', async () => {
+    const body = Buffer.alloc(68).toString('base64');
+    const others = Array.from(
+      { length: 60 },
+      (_, i) => `— ${'w'.repeat(200)}${String(i)} ${body}\n`,
+    );
+    bed.checkpoints.saw(`log\n1\n${Buffer.alloc(32).toString('base64')}\n\n${others.join('')}`);
+    const error = await rejection(bed.open());
+    expect(error).toBeInstanceOf(RequestError);
+    expect(error).toMatchObject({
+      reason: 'CHECKPOINT_UNUSABLE',
+      facts: { field: 'lastCheckpoint', limitBytes: '16384' },
+    });
+    expect(bed.opened).toBe(0);
   });
 
   it('with a chain that fits into no Open is a mistake of the caller’s', async () => {
@@ -248,7 +288,13 @@ describe('a session that ends', () => {
     const last = sessions.current;
     await sessions.close();
     expect([sessions.current, await isOpen(last)]).toEqual([undefined, false]);
-    expect(await rejection(sign())).toMatchObject({ message: 'the connection was closed' });
+    const error = await rejection(sign());
+    expect(error).toBeInstanceOf(RequestError);
+    expect(error).toMatchObject({ reason: 'CONNECTION_CLOSED', advice: 'fix' });
+    const plain = new GrpcTransport({ kind: 'socket', path: '/nowhere' });
+    await plain.close();
+    const asked = explained(await rejection(new SealwrightClient(plain).getStatus()));
+    expect(asked).toMatchObject({ reason: 'CONNECTION_CLOSED', advice: 'fix' });
   });
 });
 

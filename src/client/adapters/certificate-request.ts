@@ -1,8 +1,10 @@
 /** Requests for certificates by a ring (PKCS #10, RFC 2986): the ring proves that it has the key which it asks for. */
 import type { AlgorithmName } from '../../../enclave/wire/algorithm.ts';
+import { DEFAULT_DEADLINE_MS } from '../../../enclave/wire/limits.ts';
 import * as der from '../../pkix/der.ts';
 import { encodeName, subjectAltNames, type Name, type SubjectAltName } from '../../pkix/names.ts';
 import { encodePem } from '../../pkix/pem.ts';
+import { Deadline } from '../sdk/deadline.ts';
 import { UnavailableError } from '../sdk/errors.ts';
 import type { SignOptions, Signer } from '../sdk/signer.ts';
 
@@ -59,14 +61,15 @@ export async function certificateRequest(
   { subject, names = [] }: CertificateSubject,
   options: Omit<SignOptions, 'encoding'> = {},
 ): Promise<string> {
-  const { alg, kid, spki } = await signer.key();
+  const deadline = new Deadline(options.timeoutMs ?? DEFAULT_DEADLINE_MS);
+  const { alg, kid, spki } = await signer.key({ timeoutMs: deadline.leftMs });
   const info = der.sequence(
     der.integer(Uint8Array.of(0)),
     encodeName(subject),
     spki,
     der.constructed(0, ...extensionRequest(names)),
   );
-  const signed = await signer.sign(info, options);
+  const signed = await signer.sign(info, { timeoutMs: deadline.leftMs });
   if (signed.kid !== kid) {
     const problem = `ring ${signer.ring} rotated meanwhile: ask again`;
     throw new UnavailableError('KEY_ROTATED', problem, { ring: signer.ring });

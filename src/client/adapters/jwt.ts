@@ -1,5 +1,7 @@
 /** JSON Web Signatures by a ring (RFC 7515): what `jose` and other libraries verify with the ring's JWK. */
+import { DEFAULT_DEADLINE_MS } from '../../../enclave/wire/limits.ts';
 import type { SignOptions, Signer } from '../sdk/signer.ts';
+import { Deadline } from '../sdk/deadline.ts';
 import { UnavailableError } from '../sdk/errors.ts';
 
 /** A ring rotates once in a while, not between every two calls. */
@@ -23,13 +25,14 @@ export async function signCompact(
   header: JwsHeader = {},
   options: Omit<SignOptions, 'encoding'> = {},
 ): Promise<string> {
+  const deadline = new Deadline(options.timeoutMs ?? DEFAULT_DEADLINE_MS);
   for (let rotations = 0; rotations < MAX_ROTATIONS; rotations += 1) {
-    const { alg, kid } = await signer.key();
+    const { alg, kid } = await signer.key({ timeoutMs: deadline.leftMs });
     const protectedHeader = base64url(JSON.stringify({ ...header, alg, kid }));
     const input = `${protectedHeader}.${base64url(payload)}`;
     // RFC 7518 §3.4; only ECDSA has two forms.
     const signed = await signer.sign(Buffer.from(input, 'ascii'), {
-      ...options,
+      timeoutMs: deadline.leftMs,
       encoding: 'p1363',
     });
     // The header names a key, so it is made anew when another version signed.

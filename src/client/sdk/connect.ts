@@ -1,6 +1,6 @@
 /** The way in: one connection to one service whose enclave meets what the caller trusts. */
 import type { AppraisalPolicy } from '../../verifier/index.ts';
-import { AttestedClient, type Attestation } from '../attested.ts';
+import { AttestedClient, OneCluster, type Attestation } from '../attested.ts';
 import { Checkpoints } from '../checkpoints.ts';
 import { SealwrightClient } from '../client.ts';
 import { GrpcTransport, type Endpoint } from '../grpc-transport.ts';
@@ -48,7 +48,8 @@ export interface ConnectOptions {
 /**
  * Connects: verifies evidence before anything else is asked, then opens a session. Rejects with SecurityError when the
  * enclave is not what `trust` says, or its log not the one of `lastCheckpoint`; with UnavailableError when none answered in
- * time, or no session was opened; with RequestError when the identity is none, and TypeError when it is missing.
+ * time, or no session was opened; with RequestError when the identity is none, or `lastCheckpoint` too large, and TypeError when
+ * an identity is missing.
  */
 export async function connect(options: ConnectOptions): Promise<Sealwright> {
   const { timeoutMs = DEFAULT_CONNECT_MS } = options;
@@ -71,7 +72,8 @@ function connectionOf(options: ConnectOptions): Connection {
   const host = new HostTransport(grpc);
   const untrusted = new SealwrightClient(host);
   const checkpoints = new Checkpoints(untrusted, options.lastCheckpoint);
-  const evidence = new AttestedClient(untrusted, options.trust);
+  const cluster = new OneCluster();
+  const evidence = new AttestedClient(untrusted, options.trust, cluster);
   const source = {
     attest: () => evidence.attest(),
     identity: caller,
@@ -80,10 +82,10 @@ function connectionOf(options: ConnectOptions): Connection {
   };
   const sessions = new SessionTransport(host, () => openOrGiveUp(source));
   const service = new SealwrightClient(sessions);
-  const attested = new AttestedClient(service, options.trust);
+  const attested = new AttestedClient(service, options.trust, cluster);
   const open = async (): Promise<Attestation> => (await sessions.session()).attestation;
   const session = (): Session | undefined => sessions.current;
-  return { transport: sessions, service, attested, checkpoints, open, session };
+  return { transport: sessions, service, attested, checkpoints, plain: false, open, session };
 }
 
 /** What the caller chose with a socket and no identity. */
@@ -102,7 +104,8 @@ function plainConnection(
     }
     return attestation;
   };
-  return { transport: grpc, service, attested, checkpoints, open, session: () => undefined };
+  const session = (): undefined => undefined;
+  return { transport: grpc, service, attested, checkpoints, plain: true, open, session };
 }
 
 const SOCKET = 'unix:';

@@ -59,6 +59,11 @@ export class SecurityError extends SealwrightError {
   }
 }
 
+/** What every call meets after `close`. */
+export function connectionClosed(): RequestError {
+  return new RequestError('CONNECTION_CLOSED', 'the connection was closed: connect again');
+}
+
 /** Total over the reasons of this release, so that a new one is not forgotten. */
 const ADVICE: Readonly<Record<Reason | TransportReason, Advice>> = {
   REQUEST_MALFORMED: 'fix',

@@ -13,6 +13,8 @@ export interface Connection {
   readonly service: SealwrightClient;
   readonly attested: AttestedClient;
   readonly checkpoints: Checkpoints;
+  /** The host reads what is asked: no session is opened. */
+  readonly plain: boolean;
   /** Verifies evidence, and opens what calls travel in. */
   readonly open: () => Promise<Attestation>;
   readonly session: () => Session | undefined;
@@ -64,8 +66,8 @@ export class Sealwright {
 
   /** Asks nothing yet: a ring that is not there is told by the first call. */
   signer(ring: string): Signer {
-    const { service, checkpoints } = this.#connection;
-    return new Signer(ring, service, this.#keys, checkpoints);
+    const { service, checkpoints, plain } = this.#connection;
+    return new Signer(ring, { service, checkpoints, plain, keys: this.#keys });
   }
 
   /** Ends the session, and calls under way with it. */

@@ -15,6 +15,7 @@ import type { AttestedKey } from '../attested.ts';
 import type { Checkpoints } from '../checkpoints.ts';
 import type { SealwrightClient } from '../client.ts';
 import { requireAll } from '../not-believed.ts';
+import { believesHost, peerRefusal } from '../plain-calls.ts';
 import { Preparation, publicKeyOf, type PreparedRequest } from '../prepared.ts';
 import type { EcdsaEncoding } from '../signature-check.ts';
 import { checkSignedAnswer } from '../signed-answer.ts';
@@ -27,7 +28,8 @@ import {
   UnavailableError,
   type SealwrightError,
 } from './errors.ts';
-import { pauses, persist } from './persist.ts';
+import { Deadline } from './deadline.ts';
+import { pauses } from './persist.ts';
 import type { TrustedKeys } from './trusted-keys.ts';
 
 /** One attempt at a batch: of 256 slow keys behind the batches of others. A retry meets items that are still being signed. */
@@ -39,7 +41,10 @@ export type Message = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Arr
 export interface SignOptions {
   /** Of ECDSA signatures: `der` (RFC 3279 §2.2.3), the default, or `p1363` (RFC 7518 §3.4). */
   readonly encoding?: EcdsaEncoding;
-  /** Over all attempts; 10 seconds for one signature, 60 for a batch. */
+  /**
+   * For all that is asked of the service until the call is answered; 10 seconds for one signature, 60 for a batch, however
+   * many messages that has. The time in which a message is read and hashed here does not count.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -67,29 +72,30 @@ export interface RingKey {
   readonly spki: Uint8Array;
 }
 
+/** @internal */
+export interface SigningWay {
+  readonly service: SealwrightClient;
+  readonly keys: TrustedKeys;
+  readonly checkpoints: Checkpoints;
+  /** The host reads what is asked. */
+  readonly plain: boolean;
+}
+
 /** Made by `Sealwright.signer`. All methods reject with SealwrightError. */
 export class Signer {
   readonly ring: string;
-  readonly #service: SealwrightClient;
-  readonly #keys: TrustedKeys;
-  readonly #checkpoints: Checkpoints;
+  readonly #way: SigningWay;
 
   /** @internal */
-  constructor(
-    ring: string,
-    service: SealwrightClient,
-    keys: TrustedKeys,
-    checkpoints: Checkpoints,
-  ) {
+  constructor(ring: string, way: SigningWay) {
     this.ring = ring;
-    this.#service = service;
-    this.#keys = keys;
-    this.#checkpoints = checkpoints;
+    this.#way = way;
   }
 
   /** The version that signs now. Rings rotate: ask again rather than keep it for long. */
-  async key(): Promise<RingKey> {
-    const { key } = await explaining(() => this.#current(DEFAULT_DEADLINE_MS));
+  async key(options: Pick<SignOptions, 'timeoutMs'> = {}): Promise<RingKey> {
+    const { timeoutMs = DEFAULT_DEADLINE_MS } = options;
+    const { key } = await explaining(() => this.#current(new Deadline(timeoutMs)));
     const { ring, version, kid, publicKey: spki } = key;
     const alg = algorithmOf(key);
     const jwk = publicKeyOf(key).export({ format: 'jwk' });
@@ -99,14 +105,15 @@ export class Signer {
   sign(message: Message, options: SignOptions = {}): Promise<Signed> {
     const { timeoutMs = DEFAULT_DEADLINE_MS } = options;
     return explaining(async () => {
-      const attested = await this.#current(timeoutMs);
-      const prepared = await prepare(attested.key, message, options);
+      const deadline = new Deadline(timeoutMs);
+      const attested = await this.#signing(deadline);
+      const prepared = await deadline.aside(() => prepare(attested.key, message, options));
       const { requestId } = prepared.request;
-      const answer = await persist(timeoutMs, (attemptMs) => {
+      const answer = await deadline.ask((attemptMs) => {
         const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
-        return this.#service.sign(prepared.request, patient);
+        return this.#way.service.sign(prepared.request, patient);
       });
-      const by = await this.#signedBy(attested, answer);
+      const by = await this.#signedBy(attested, answer, deadline);
       const { holds, ...request } = prepared;
       const asked = { ...request, ...by };
       const checked = await checkSignedAnswer(answer, asked, holds(answer.signature, by.key));
@@ -117,7 +124,7 @@ export class Signer {
 
   /**
    * Many messages in as few calls as they fit in. What came of each stands in its place: a signature, or why there is
-   * none. Rejects when an answer as a whole can't be believed or none came.
+   * none. Rejects when an answer as a whole can't be believed, or when none came to the first call.
    */
   signBatch(
     messages: readonly Uint8Array[],
@@ -125,12 +132,24 @@ export class Signer {
   ): Promise<readonly (Signed | SealwrightError)[]> {
     const { timeoutMs = MAX_DEADLINE_MS } = options;
     return explaining(async () => {
-      const attested = await this.#current(timeoutMs);
+      const deadline = new Deadline(timeoutMs);
+      const attested = await this.#signing(deadline);
       const prepared: PreparedRequest[] = [];
-      for (const message of messages) prepared.push(await prepare(attested.key, message, options));
+      await deadline.aside(async () => {
+        for (const message of messages)
+          prepared.push(await prepare(attested.key, message, options));
+      });
       const outcomes: (Signed | SealwrightError)[] = [];
-      for (const batch of batchesOf(prepared))
-        outcomes.push(...(await this.#signItems(attested, batch, timeoutMs)));
+      for (const batch of batchesOf(prepared)) {
+        try {
+          outcomes.push(...(await this.#signItems(attested, batch, deadline)));
+        } catch (error) {
+          const late = explained(error);
+          // What was signed is signed.
+          if (outcomes.length === 0 || !(late instanceof UnavailableError)) throw error;
+          outcomes.push(...batch.map(() => late));
+        }
+      }
       return outcomes;
     });
   }
@@ -139,17 +158,15 @@ export class Signer {
   async #signItems(
     attested: AttestedKey,
     batch: readonly PreparedRequest[],
-    timeoutMs: number,
+    deadline: Deadline,
   ): Promise<readonly (Signed | SealwrightError)[]> {
-    const end = performance.now() + timeoutMs;
-    let outcomes = await this.#signBatch(attested, batch, timeoutMs);
+    let outcomes = await this.#signBatch(attested, batch, deadline);
     for (const pause of pauses()) {
       const open = batch.filter((_, i) => outcomes[i] instanceof UnavailableError);
-      const left = end - performance.now() - pause;
-      if (open.length === 0 || left <= 0) break;
+      if (open.length === 0 || deadline.leftMs <= pause) break;
       await sleep(pause);
       try {
-        const again = (await this.#signBatch(attested, open, left)).values();
+        const again = (await this.#signBatch(attested, open, deadline)).values();
         outcomes = outcomes.map((outcome) =>
           outcome instanceof UnavailableError ? (again.next().value ?? outcome) : outcome,
         );
@@ -165,28 +182,25 @@ export class Signer {
   async #signBatch(
     attested: AttestedKey,
     batch: readonly PreparedRequest[],
-    timeoutMs: number,
+    deadline: Deadline,
   ): Promise<(Signed | SealwrightError)[]> {
     const requests = batch.map(({ request }) => request);
     const requestId = Uint8Array.from(randomBytes(REQUEST_ID_BYTES));
-    const response = await persist(
-      timeoutMs,
-      (attemptMs) => {
-        const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
-        return this.#service.signBatch(requests, patient);
-      },
-      LONGEST_BATCH_MS,
-    );
-    const answers = response.results.flatMap(({ outcome }) =>
-      outcome?.$case === 'signed' ? [outcome.value] : [],
-    );
-    // A batch is signed by one version, unless the ring rotated within it: then its latest is asked for.
-    const latest = answers.toSorted((a, b) => b.version - a.version)[0];
-    const by = latest === undefined ? attested : await this.#signedBy(attested, latest);
+    const response = await deadline.ask((attemptMs) => {
+      const patient = { timeoutMs: attemptMs, waitForReady: true, requestId };
+      return this.#way.service.signBatch(requests, patient);
+    }, LONGEST_BATCH_MS);
+    // A batch is signed by one version, unless the ring rotated within it.
+    const signers = new Map<number, AttestedKey>();
+    for (const { outcome } of response.results) {
+      if (outcome?.$case !== 'signed' || signers.has(outcome.value.version)) continue;
+      const by = await this.#signedBy(attested, outcome.value, deadline);
+      signers.set(outcome.value.version, by);
+    }
     const asked = batch.map(({ holds, ...request }, i) => {
       const outcome = response.results[i]?.outcome;
-      const old = outcome?.$case === 'signed' && outcome.value.version === attested.key.version;
-      const key = old ? attested : by;
+      const by = outcome?.$case === 'signed' ? signers.get(outcome.value.version) : undefined;
+      const key = by ?? attested;
       return {
         ...request,
         ...key,
@@ -195,7 +209,7 @@ export class Signer {
     });
     const { checks, items } = await checkSignedBatch(response, asked);
     requireAll(checks);
-    return items.map((item, i) => this.#outcomeOf(item, asked[i]?.key ?? by.key));
+    return items.map((item, i) => this.#outcomeOf(item, asked[i]?.key ?? attested.key));
   }
 
   #outcomeOf(item: CheckedItem, key: KeyStatement): Signed | SealwrightError {
@@ -211,20 +225,30 @@ export class Signer {
     receipt: Receipt | undefined,
   ): Signed {
     if (receipt === undefined) throw new Error('an answer without a receipt passed its checks');
-    this.#checkpoints.saw(receipt.checkpoint);
+    this.#way.checkpoints.saw(receipt.checkpoint);
     const { ring, kid } = key;
     return { signature, ring, version, kid, alg: algorithmOf(key), receipt };
   }
 
-  #current(timeoutMs: number): Promise<AttestedKey> {
-    return persist(timeoutMs, () => this.#keys.current(this.ring));
+  #current(deadline: Deadline): Promise<AttestedKey> {
+    return deadline.ask(() => this.#way.keys.current(this.ring));
   }
 
-  /** A ring may rotate between two calls: that is no lie when the enclave vouches for the new version. */
-  async #signedBy(attested: AttestedKey, answer: SignResponse): Promise<AttestedKey> {
-    if (answer.ring !== this.ring || answer.version <= attested.key.version) return attested;
-    const current = await this.#keys.renewed(this.ring);
-    return current.key.version >= answer.version ? current : attested;
+  /** The current one, when what it signs may be asked for in this way. */
+  async #signing(deadline: Deadline): Promise<AttestedKey> {
+    const attested = await this.#current(deadline);
+    if (this.#way.plain && !believesHost(attested.key)) throw peerRefusal(attested.key);
+    return attested;
+  }
+
+  /** A ring may rotate between two calls: that is no lie when the enclave vouches for the version that signed. */
+  async #signedBy(
+    attested: AttestedKey,
+    { ring, version }: SignResponse,
+    deadline: Deadline,
+  ): Promise<AttestedKey> {
+    if (ring !== this.ring || version <= attested.key.version) return attested;
+    return deadline.ask(() => this.#way.keys.version(ring, version));
   }
 }
 

@@ -29,6 +29,16 @@ export class TrustedKeys {
     return this.renewed(ring);
   }
 
+  /**
+   * The version that an answer names, newer than the one that was asked; the newest there is for one that is not there.
+   * A ring may rotate more than once within a call.
+   */
+  async version(ring: string, version: number): Promise<AttestedKey> {
+    const kept = await this.current(ring);
+    const newest = kept.key.version < version ? await this.renewed(ring) : kept;
+    return newest.key.version <= version ? newest : this.#attested.key(ring, version);
+  }
+
   /** Asked for anew: the service answered with another version than the one that is kept. */
   async renewed(ring: string): Promise<AttestedKey> {
     const key = this.#attested.key(ring);

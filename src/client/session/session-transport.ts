@@ -4,11 +4,12 @@
  */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { DEFAULT_DEADLINE_MS } from '../../../enclave/wire/limits.ts';
-import { METHODS, SESSION_CALLS } from '../../../enclave/wire/methods.ts';
 import { NotBelieved } from '../not-believed.ts';
+import { connectionClosed } from '../sdk/errors.ts';
 import type { CallOptions, Transport } from '../transport.ts';
 import { inTime } from '../in-time.ts';
 import type { Session } from './session.ts';
+import { BESIDE, INSIDE } from './ways.ts';
 
 /** After a successor could not be opened. */
 const FIRST_PAUSE_MS = 1_000;
@@ -43,7 +44,8 @@ export class SessionTransport implements Transport {
     request: Request,
     options: CallOptions = {},
   ): Promise<Response> {
-    if (!isInside(method.path)) return this.#host.call(method, request, options);
+    if (BESIDE.has(method.path)) return this.#host.call(method, request, options);
+    if (!INSIDE.has(method.path)) throw new TypeError(`${method.path} is no call of a session`);
     const { timeoutMs = DEFAULT_DEADLINE_MS } = options;
     const end = performance.now() + timeoutMs;
     const session = this.#usable() ?? (await inTime(timeoutMs, this.session()));
@@ -53,9 +55,9 @@ export class SessionTransport implements Transport {
     return method.responseDeserialize(Buffer.from(answer));
   }
 
-  /** One that calls may begin in. One opening, however many wait for it. Rejects as `open` does. */
+  /** One that calls may begin in. One opening, however many wait for it. Rejects as `open` does, and with RequestError after `close`. */
   async session(): Promise<Session> {
-    if (this.#closed) throw new Error('the connection was closed');
+    if (this.#closed) throw connectionClosed();
     return this.#usable() ?? (await this.#opened());
   }
 
@@ -98,8 +100,4 @@ export class SessionTransport implements Transport {
       });
     return this.#opening;
   }
-}
-
-function isInside(path: string): boolean {
-  return SESSION_CALLS.has(path) && path !== METHODS.getEvidence;
 }
