@@ -1,6 +1,6 @@
 /**
- * The least of HTTP/2 (RFC 9113) that a caller of unary gRPC methods needs: one connection, one call at a time, headers
- * that were encoded before. A client of grpc-js costs more than the server that it should load.
+ * The least of HTTP/2 (RFC 9113) that a caller of gRPC methods needs: one connection, one message at a time, headers that were
+ * encoded before. A client of grpc-js costs more than the server that it should load.
  */
 import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -89,18 +89,15 @@ function headersOf(path: string): Buffer {
 /** The largest frame that a server takes unasked (RFC 9113 §4.2). */
 const MAX_PAYLOAD_BYTES = 16_384;
 
-/** One call: its HEADERS frame, and the message with gRPC's prefix as DATA frames. */
-function callFrames(stream: number, headers: Buffer, message: Uint8Array): Buffer {
+/** The message with gRPC's prefix as DATA frames, behind `before` bytes. */
+function dataFrames(stream: number, message: Uint8Array, ends: boolean, before = 0): Buffer {
   const bodyBytes = PREFIX_BYTES + message.byteLength;
-  const dataFrames = Math.ceil(bodyBytes / MAX_PAYLOAD_BYTES);
-  const out = Buffer.allocUnsafe(
-    HEADER_BYTES + headers.byteLength + dataFrames * HEADER_BYTES + bodyBytes,
-  );
-  let at = writeHeader(out, 0, TYPE.headers, END_HEADERS, stream, headers.byteLength);
-  at += headers.copy(out, at);
+  const frames = Math.ceil(bodyBytes / MAX_PAYLOAD_BYTES);
+  const out = Buffer.allocUnsafe(before + frames * HEADER_BYTES + bodyBytes);
+  let at = before;
   for (let sent = 0; sent < bodyBytes; sent += MAX_PAYLOAD_BYTES) {
     const payloadBytes = Math.min(MAX_PAYLOAD_BYTES, bodyBytes - sent);
-    const flags = sent + payloadBytes === bodyBytes ? END_STREAM : 0;
+    const flags = ends && sent + payloadBytes === bodyBytes ? END_STREAM : 0;
     at = writeHeader(out, at, TYPE.data, flags, stream, payloadBytes);
     if (sent === 0) {
       out.writeUInt8(0, at);
@@ -114,20 +111,39 @@ function callFrames(stream: number, headers: Buffer, message: Uint8Array): Buffe
   return out;
 }
 
+/** The HEADERS frame of a call, and its first message. */
+function callFrames(stream: number, headers: Buffer, message: Uint8Array, ends: boolean): Buffer {
+  const out = dataFrames(stream, message, ends, HEADER_BYTES + headers.byteLength);
+  headers.copy(out, writeHeader(out, 0, TYPE.headers, END_HEADERS, stream, headers.byteLength));
+  return out;
+}
+
+/** A method that is called. */
+export interface CalledMethod {
+  /** Full gRPC path. */
+  readonly path: string;
+  /** Both ways: all messages of a connection travel in one call, each with one answer. Else each is a unary call. */
+  readonly streams: boolean;
+}
+
 export class Http2Caller {
   readonly #socket: Socket;
   readonly #headers: Buffer;
+  readonly #streams: boolean;
   /** Of an unfinished frame. */
   #rest: Buffer = Buffer.alloc(0);
   #stream = -1;
   #sendWindow = FIRST_WINDOW;
+  /** Of the one call of a method that streams: a unary call ends before it has used up its own. */
+  #streamWindow = FIRST_WINDOW;
   #received = 0;
   #body: Buffer[] = [];
   #settle: { resolve: (body: Buffer) => void; reject: (error: Error) => void } | undefined;
 
-  private constructor(socket: Socket, path: string) {
+  private constructor(socket: Socket, { path, streams }: CalledMethod) {
     this.#socket = socket;
     this.#headers = headersOf(path);
+    this.#streams = streams;
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
     });
@@ -151,8 +167,8 @@ export class Http2Caller {
     );
   }
 
-  /** Opens a connection for calls of `path`. */
-  static async connect(target: Target, path: string): Promise<Http2Caller> {
+  /** Opens a connection for calls of one method. */
+  static async connect(target: Target, method: CalledMethod): Promise<Http2Caller> {
     const { host, port, ca, cert, key } = target;
     const raw = connectSocket({ host, port, noDelay: true });
     const socket = connectTls({
@@ -168,27 +184,34 @@ export class Http2Caller {
       socket.once('error', reject);
       socket.once('secureConnect', resolve);
     });
-    return new Http2Caller(socket, path);
+    return new Http2Caller(socket, method);
   }
 
   /** Resolves with the answer's message. Rejects for an answer without one: a refusal. One at a time. */
   call(message: Uint8Array): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
-      this.#stream += 2;
       this.#body = [];
-      this.#sendWindow -= PREFIX_BYTES + message.byteLength;
-      if (this.#sendWindow < 0) {
+      const bytes = PREFIX_BYTES + message.byteLength;
+      this.#sendWindow -= bytes;
+      if (this.#streams) this.#streamWindow -= bytes;
+      if (Math.min(this.#sendWindow, this.#streamWindow) < 0) {
         this.#fail(new Error('the server gives no window'));
         return;
       }
-      this.#socket.write(callFrames(this.#stream, this.#headers, message));
+      this.#socket.write(this.#framesOf(message));
     });
   }
 
   close(): void {
     this.#settle = undefined;
     this.#socket.destroy();
+  }
+
+  #framesOf(message: Uint8Array): Buffer {
+    if (this.#streams && this.#stream > 0) return dataFrames(this.#stream, message, false);
+    this.#stream += 2;
+    return callFrames(this.#stream, this.#headers, message, !this.#streams);
   }
 
   #fail(error: Error): void {
@@ -216,7 +239,7 @@ export class Http2Caller {
     switch (type) {
       case TYPE.data:
         this.#countReceived(payload.byteLength);
-        if (stream === this.#stream) this.#body.push(payload);
+        if (stream === this.#stream) this.#take(payload);
         break;
       case TYPE.settings:
         if ((flags & ACK) === 0) this.#socket.write(frame(TYPE.settings, ACK, 0, Buffer.alloc(0)));
@@ -226,6 +249,7 @@ export class Http2Caller {
         break;
       case TYPE.windowUpdate:
         if (stream === 0) this.#sendWindow += payload.readUInt32BE(0);
+        else if (this.#streams) this.#streamWindow += payload.readUInt32BE(0);
         break;
       case TYPE.resetStream:
       case TYPE.goAway:
@@ -241,15 +265,34 @@ export class Http2Caller {
   #countReceived(bytes: number): void {
     this.#received += bytes;
     if (this.#received < WINDOW_STEP) return;
-    this.#socket.write(frame(TYPE.windowUpdate, 0, 0, u32(this.#received)));
+    for (const stream of this.#streams ? [0, this.#stream] : [0]) {
+      this.#socket.write(frame(TYPE.windowUpdate, 0, stream, u32(this.#received)));
+    }
     this.#received = 0;
   }
 
+  #take(payload: Buffer): void {
+    this.#body.push(payload);
+    if (!this.#streams) return;
+    const body = this.#wholeBody();
+    if (body.byteLength < PREFIX_BYTES) return;
+    if (body.byteLength >= PREFIX_BYTES + body.readUInt32BE(1)) this.#answered(body);
+  }
+
   #ended(): void {
-    const body = this.#body.length === 1 ? this.#body[0] : Buffer.concat(this.#body);
+    if (this.#streams) this.#fail(new Error('refused: the stream ended'));
+    else this.#answered(this.#wholeBody());
+  }
+
+  #wholeBody(): Buffer {
+    const [first, ...more] = this.#body;
+    return first !== undefined && more.length === 0 ? first : Buffer.concat(this.#body);
+  }
+
+  #answered(body: Buffer): void {
     const settle = this.#settle;
     this.#settle = undefined;
-    if (body === undefined || body.byteLength < PREFIX_BYTES)
+    if (body.byteLength < PREFIX_BYTES)
       settle?.reject(new Error('refused: an answer without a message'));
     else settle?.resolve(body.subarray(PREFIX_BYTES));
   }

@@ -4,14 +4,20 @@
  */
 import process from 'node:process';
 import { Http2Caller, type Target } from './http2-caller.ts';
-import { plainChannel, sessionChannel, type Channel, type SessionPeer } from './session-channel.ts';
+import {
+  plainChannel,
+  sessionChannel,
+  type Carrier,
+  type Channel,
+  type SessionPeer,
+} from './session-channel.ts';
 
 export interface Load {
   readonly target: Target;
   /** Of the method that is called. */
   readonly path: string;
-  /** The calls travel in a session with it; without, as they are. */
-  readonly session?: SessionPeer;
+  /** The calls travel in a session; without, as they are. */
+  readonly session?: { readonly peer: SessionPeer; readonly carrier: Carrier };
   readonly message: Uint8Array;
   /** Where 4 bytes of the message are counted up, so that no two calls are alike. */
   readonly countAt: readonly number[];
@@ -58,9 +64,11 @@ class Callers {
   static async start(load: Load): Promise<Callers> {
     const { target, path, session } = load;
     const channel =
-      session === undefined ? plainChannel(path) : await sessionChannel(target, session, path);
+      session === undefined
+        ? plainChannel(path)
+        : await sessionChannel(target, session.peer, session.carrier, path);
     const connecting = Array.from({ length: load.callers }, () =>
-      Http2Caller.connect(target, channel.path),
+      Http2Caller.connect(target, channel.method),
     );
     const callers = new Callers(load, channel, await Promise.all(connecting));
     await callers.measure(load.warmUpMs);

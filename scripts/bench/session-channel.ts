@@ -20,21 +20,28 @@ import { nodeAead } from '../../enclave/wire/session/node-aead.ts';
 import { REQUEST_ID_BYTES } from '../../enclave/wire/session/record-content.ts';
 import { suiteOf } from '../../enclave/wire/session/suites.ts';
 import type { Claims } from './claims.ts';
-import { Http2Caller, type Target } from './http2-caller.ts';
+import { Http2Caller, type CalledMethod, type Target } from './http2-caller.ts';
 
 /** Whom a session is opened with. */
 export type SessionPeer = Pick<OpenRequest, 'target' | 'hpkeKey'>;
 
+/** Which way its records go: a call each, or all of a connection in one. */
+export type Carrier = 'callSession' | 'streamSession';
+
 export interface Channel {
-  /** The gRPC method that carries the messages. */
-  readonly path: string;
+  /** What carries the messages. */
+  readonly method: CalledMethod;
   wrap(message: Uint8Array): Uint8Array;
   /** Throws for an answer that is not the one to a message of this channel, or that is a refusal. */
   unwrap(answer: Uint8Array): Uint8Array;
 }
 
 export function plainChannel(path: string): Channel {
-  return { path, wrap: (message) => message, unwrap: (answer) => answer };
+  return {
+    method: { path, streams: false },
+    wrap: (message) => message,
+    unwrap: (answer) => answer,
+  };
 }
 
 export function sessionPeer({ text, member }: Claims): SessionPeer {
@@ -73,6 +80,7 @@ const DEADLINE_MS = 3_600_000;
 export async function sessionChannel(
   target: Target,
   peer: SessionPeer,
+  carrier: Carrier,
   method: string,
 ): Promise<Channel> {
   const { facts, keys } = await open(target, peer);
@@ -84,10 +92,11 @@ export async function sessionChannel(
   });
   const nextId = requestIds();
   return {
-    path: METHODS.callSession,
+    method: { path: METHODS[carrier], streams: carrier === 'streamSession' },
     wrap(message) {
       const call = { method, requestId: nextId(), deadlineMs: DEADLINE_MS };
       const { record } = records.unary(call, message);
+      // StreamSession's messages have the same form.
       return encodeMessage(CallSessionRequest, { record });
     },
     unwrap(answer) {
@@ -112,7 +121,7 @@ async function open(target: Target, peer: SessionPeer) {
     clientTimeMs: Date.now(),
     lastCheckpoint: new Uint8Array(0),
   });
-  const caller = await Http2Caller.connect(target, METHODS.openSession);
+  const caller = await Http2Caller.connect(target, { path: METHODS.openSession, streams: false });
   try {
     const answer = await caller.call(OpenSessionRequest.encode({ open: opening.message }).finish());
     return await opening.finish(OpenSessionResponse.decode(answer).accept);
