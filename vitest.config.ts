@@ -36,8 +36,8 @@ export default defineConfig({
       project('properties', { seconds: 60, workers: 2, group: 0, pool: 'threads' }),
       project('hsm', { seconds: 60, workers: 2, group: 1, pool: 'forks' }),
       project('interop', { seconds: 120, workers: 2, group: 1, pool: 'forks' }),
+      project('hostile-host', { seconds: 120, workers: 2, group: 1, pool: 'forks' }),
       project('e2e', { seconds: 120, workers: 1, group: 2, pool: 'forks' }),
-      project('hostile-host', { seconds: 120, workers: 1, group: 2, pool: 'forks' }),
     ],
   },
 });
