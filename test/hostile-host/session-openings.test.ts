@@ -21,6 +21,7 @@ import { certified, spiffeId, TEST_AUTHORITY } from '../support/fakes/callers.ts
 import { signRequest } from '../support/fakes/world.ts';
 import { attacked } from '../support/hostile-host/attacked.ts';
 import { bent } from '../support/hostile-host/frames.ts';
+import { ci, flipped, recordBed } from '../support/hostile-host/record-bed.ts';
 import { Rig } from '../support/hostile-host/rig.ts';
 import { SessionHost, signIn } from '../support/hostile-host/session-host.ts';
 import {
@@ -34,9 +35,7 @@ import {
 
 const theRig = attacked();
 const NOTHING = new Uint8Array(0);
-const ci = testIdentity('ci');
-
-const host = (): SessionHost => new SessionHost(theRig());
+const { host } = recordBed(theRig);
 
 /** The one refusal, without details and without any leaf. */
 async function refused(message: Uint8Array): Promise<void> {
@@ -52,10 +51,6 @@ async function changed(
 ): Promise<Uint8Array> {
   const open = parseOpen(await host().opening(identity));
   return encodeOpen({ ...open, ...change(open) });
-}
-
-function flipped(bytes: Uint8Array, at: number): Uint8Array {
-  return bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
 }
 
 describe('an Open brought to another enclave', () => {

@@ -1,5 +1,5 @@
 /** Who calls: what the host asserts, and what of it is believed (docs/spec/policy.md, "Callers"). */
-import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Callers } from '../../enclave/core/callers.ts';
 import { toHex } from '../../enclave/wire/bytes.ts';
@@ -198,5 +198,78 @@ describe('chains that are known', () => {
     expect(ask(MAX_KNOWN_CHAINS)).toBe(1);
     expect([ask(0), ask(2), ask(1)]).toEqual([0, 0, 1]);
     identify.mockRestore();
+  });
+});
+
+describe('a chain that was identified under an earlier policy', () => {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const sha256 = (der: Uint8Array): string => createHash('sha256').update(der).digest('hex');
+  const spkiHash = (key: KeyObject): string => sha256(key.export({ type: 'spki', format: 'der' }));
+  const leaf = TEST_AUTHORITY.client(spiffeId('ci'), {}, publicKey);
+  const rootKey = new X509Certificate(TEST_AUTHORITY.certificate).publicKey;
+  const named = { name: 'named', kind: 'key', publicKey: spkiHash(publicKey) };
+  const x509 = (name: string): SignedJsonObject => ({
+    roots: [{ name, kind: 'x509', certificates: [toHex(TEST_AUTHORITY.certificate)] }],
+    callers: [],
+  });
+  const mesh = (trustDomain: string, authority: TestAuthority): SignedJsonObject => ({
+    roots: [
+      {
+        name: 'callers',
+        kind: 'spiffe',
+        trustDomain,
+        certificates: [toHex(authority.certificate)],
+      },
+    ],
+    callers: [],
+  });
+
+  test.each<readonly [string, boolean, SignedJsonObject, SignedJsonObject]>([
+    ['by the same', true, {}, {}],
+    [
+      'by one that renamed its SPIFFE root',
+      true,
+      {},
+      {
+        roots: [
+          {
+            ...(mesh('test.example', TEST_AUTHORITY)['roots'] as SignedJsonObject[])[0],
+            name: 'other',
+          },
+        ],
+      },
+    ],
+    ['not by one that denies its key', false, {}, { deniedKeys: [spkiHash(publicKey)] }],
+    ['not by one that denies the key of its root', false, {}, { deniedKeys: [spkiHash(rootKey)] }],
+    ['not by one with another root', false, {}, mesh('test.example', new TestAuthority('callers'))],
+    [
+      'not by one whose root is of another trust domain',
+      false,
+      {},
+      mesh('other.example', TEST_AUTHORITY),
+    ],
+    ['not by one whose root names subjects', false, {}, x509('test.example')],
+    ['by one with the same root of subjects', true, x509('a'), x509('a')],
+    ['not by one whose root of subjects has another name', false, x509('a'), x509('b')],
+    ['not by one that names the key itself', false, {}, { callers: [named] }],
+    [
+      'by one that still names its key',
+      true,
+      { callers: [named] },
+      { callers: [named], roots: [] },
+    ],
+    ['not by one that no longer names its key', false, { callers: [named] }, {}],
+    [
+      'not by one that names its key and denies it',
+      false,
+      { callers: [named] },
+      {
+        callers: [named],
+        deniedKeys: [spkiHash(publicKey)],
+      },
+    ],
+  ])('is named %s', (_name, still, before, after) => {
+    const chain = new Callers(policyOf(before)).holderOf([leaf], NOW);
+    expect(new Callers(policyOf(after)).stillNames(chain)).toBe(still);
   });
 });

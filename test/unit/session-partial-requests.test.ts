@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test, vi } from 'vitest';
 import { PartialRequests, type Gathered } from '../../enclave/core/sessions/partial-requests.ts';
 import type { Session } from '../../enclave/core/sessions/session-table.ts';
 import {
@@ -12,6 +14,10 @@ import {
 import { maxRequestBytes, METHODS } from '../../enclave/wire/methods.ts';
 import type { ClientRecords } from '../../enclave/wire/session/client-records.ts';
 import { CALL, recordRefusal, SessionWorld } from '../support/session-world.ts';
+
+/** Node's own, which only a flag shows. */
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const NOTHING = new Uint8Array(0);
 const FOR_EVER = Infinity;
@@ -108,6 +114,27 @@ describe('a request in parts', () => {
     const parts = await Parts.of(1);
     const { record } = parts.client().begin(CALL, Uint8Array.of(7), true);
     expect(parts.take(record)).toMatchObject({ state: 'whole', body: Uint8Array.of(7) });
+  });
+
+  test('that was refused is let go at once, whether or not its end comes', async () => {
+    const parts = await Parts.of(1);
+    const gone: string[] = [];
+    const registry = new FinalizationRegistry<string>((name) => gone.push(name));
+    const send = (): void => {
+      const method = METHODS.sign;
+      const { record, channel } = parts
+        .client()
+        .begin({ ...CALL, method }, new Uint8Array(40 * KIB));
+      const { session, request } = parts.world.table.receive(record, parts.world.nowMs);
+      registry.register(request.body.buffer, 'body');
+      expect(parts.partial.take(session, request, FOR_EVER).state).toBe('part');
+      expect(parts.next(channel, new Uint8Array(40 * KIB)).state).toBe('refused');
+    };
+    send();
+    await vi.waitFor(() => {
+      collectGarbage();
+      expect(gone).toEqual(['body']);
+    });
   });
 
   test('of more bytes than its method may have is refused once, and what still comes is dropped', async () => {

@@ -36,7 +36,7 @@ import { checkCallerSignature } from '../client-signature.ts';
 import type { SeenOpenings } from './seen-openings.ts';
 import type { SessionTable } from './session-table.ts';
 
-/** Why an opening is refused: for a counter and for tests. To the caller all of them are one. */
+/** Why an opening is refused, as docs/spec/session.md names it. To the caller all of them are one. */
 export type OpenRule =
   | 'message'
   | 'suite'
@@ -87,8 +87,6 @@ export interface AcceptedOpening {
   /** Accept, for the caller. */
   readonly message: Uint8Array;
   readonly facts: SessionFacts;
-  /** The caller's clock when it opened, ms since the Unix epoch. */
-  readonly clientTimeMs: number;
 }
 
 /** Throws OpenRefused, and what `exchangeCheckpoints` throws. */
@@ -187,7 +185,7 @@ async function accept(
     maxStreams,
   });
   table.add({ sessionId, caller, records, openedMs, endsMs: openedMs + lifeMs });
-  return { message: encodeAccept(sealed), facts, clientTimeMs: content.clientTimeMs };
+  return { message: encodeAccept(sealed), facts };
 }
 
 function decoded<T>(rule: OpenRule, parse: () => T): T {
